@@ -1,0 +1,236 @@
+"""Settings: what an operator may choose, from a TOML file and the environment; the only reader of the environment.
+
+A setting `group.name` comes from `[group]` `name = …` in the TOML file or from `TAILRACE_GROUP__NAME` in the
+environment, which wins. Names and defaults of the `cxone` group are those of the wire specification, annex C.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+from tailrace.errors import SettingsInvalid
+
+_PREFIX = "TAILRACE_"
+# Shorthands for the names that people and platforms use anyway.
+_SHORTHANDS = {"DATABASE_URL": ("database", "url")}
+
+_SWITCH = {"on": True, "off": False}
+Switch = Annotated[bool, BeforeValidator(lambda value: _SWITCH.get(value, value) if isinstance(value, str) else value)]
+Seconds = Annotated[int, Field(ge=1, le=7 * 86_400)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Server(_Group):
+    """How the server is reached."""
+
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#\s@]+$",
+        description="Scheme and host clients use, without a slash at the end; all links are built from it (CX-005). "
+        "Not set: the address the server listens on, which must then be a loopback address.",
+    )
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on, unless --host says otherwise.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on, unless --port says otherwise; 0 picks one.")
+    threads: int = Field(32, ge=2, le=512, description="Requests answered at the same time.")
+
+
+class Database(_Group):
+    """Where the control plane's PostgreSQL is."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL to use, as a URL or libpq string; `DATABASE_URL` sets it too. Not set: a private "
+        "PostgreSQL in the data folder.",
+    )
+    pool_size: int = Field(10, ge=1, le=500, description="Most connections one process holds.")
+    timeout_s: int = Field(10, ge=1, le=300, description="Longest wait for a connection or one statement.")
+    system_user: str | None = Field(
+        None,
+        description="Account the private PostgreSQL runs as when Tailrace runs as root. Not set: postgres or nobody.",
+    )
+
+
+class Storage(_Group):
+    """Where results rest."""
+
+    kind: str = Field("local", description="Kind of store: the name of a file in `tailrace/storage`.")
+    folder: Path | None = Field(None, description="Folder of the local store. Not set: `results` in the data folder.")
+
+
+class Catalog(_Group):
+    """Where further datasets are."""
+
+    folders: tuple[Path, ...] = Field(
+        (), description="Folders with dataset files (TOML) besides Tailrace's own and `catalog` in the data folder."
+    )
+
+    @classmethod
+    def split(cls, text: str) -> list[str]:
+        """Take a list as the environment writes it: separated like PATH."""
+        return [part for part in text.split(os.pathsep) if part]
+
+
+class Worker(_Group):
+    """How extractions are run."""
+
+    slots: int = Field(2, ge=1, le=64, description="Jobs one worker runs at the same time.")
+    threads: int = Field(2, ge=1, le=64, description="Slices of one job that are rendered at the same time.")
+    lease_s: int = Field(30, ge=3, le=3600, description="After this long without a sign of life a job is taken over.")
+    poll_s: float = Field(
+        1.0, ge=0.05, le=60, description="Longest time between two looks at the queue; a notification wakes it sooner."
+    )
+    memory_mb: int = Field(
+        160, ge=64, le=65536, description="DuckDB's memory limit for one slice; beyond it DuckDB uses temporary files."
+    )
+    jobs_per_child: int = Field(50, ge=1, le=100_000, description="Jobs after which a child process is replaced.")
+
+
+class Log(_Group):
+    """What is written about the running service."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious events written.")
+    format: Literal["text", "json"] = Field("text", description="`text` for people, `json` one object a line.")
+
+
+class Cxone(_Group):
+    """The Data Extraction API."""
+
+    profile: Literal["documented", "live"] = Field(
+        "documented",
+        description="Wire behaviour: as documented, or as public clients meet the vendor's service (section 10).",
+    )
+    area: str = Field("na1", pattern=r"^[a-z0-9-]{1,32}$", description="Area named in tokens (CX-162).")
+    read_limit_per_s: int = Field(
+        20, ge=1, le=100_000, description="GET requests a second and access token, measured over ten seconds (CX-019)."
+    )
+    extension_cancel: Switch = Field(True, description="Whether `DELETE jobs/{jobId}` cancels a running job (CX-421).")
+    link_life_s: Seconds = Field(30, description="How long a download link may be started (CX-503).")
+    spreadsheet_safe: Switch = Field(
+        False, description="Put ' before text that a spreadsheet could run as a formula; changes data (CX-608)."
+    )
+    result_retention_h: int = Field(24, ge=1, le=8760, description="Hours a result is kept (CX-705).")
+    job_record_days: int = Field(7, ge=1, le=3650, description="Days the record of a finished job is kept (CX-708).")
+    job_timeout_s: Seconds = Field(3600, description="Longest run of a job, all attempts together (CX-709).")
+    max_result_bytes: int = Field(10_737_418_240, ge=1024, description="Largest result file in bytes (CX-709).")
+    max_concurrent: int = Field(4, ge=1, le=10_000, description="Jobs run at once in the whole service (CX-710).")
+    max_concurrent_per_tenant: int = Field(2, ge=1, le=10_000, description="Jobs run at once for one tenant (CX-710).")
+    min_interval_s: int = Field(
+        30,
+        ge=0,
+        le=86_400,
+        description="Seconds between two accepted requests of a tenant; 0 switches the rule off (CX-801).",
+    )
+    one_user_per_tenant: Switch = Field(True, description="Only one user of a tenant extracts at a time (CX-809).")
+    max_unfinished_jobs: int = Field(100, ge=1, le=1_000_000, description="Unfinished jobs of a tenant (CX-810).")
+    max_range_days: int = Field(15, ge=1, le=36_500, description="Longest date range in days (CX-814).")
+    simulated_latency_s: int = Field(
+        0, ge=0, le=86_400, description="Leave out rows younger than this, as the vendor's service may (CX-815)."
+    )
+    partial_entities: Literal["offer", "hide"] = Field(
+        "offer", description="Whether datasets known to lack columns are offered (CX-825)."
+    )
+
+
+class Settings(_Group):
+    """All settings of one process."""
+
+    server: Server = Server()
+    database: Database = Database()
+    storage: Storage = Storage()
+    catalog: Catalog = Catalog()
+    worker: Worker = Worker()
+    log: Log = Log()
+    cxone: Cxone = Cxone()
+
+
+def data_folder(data: Path | None = None) -> Path:
+    """Tell the data folder: the argument, else `TAILRACE_DATA`, else `./tailrace-data`."""
+    return (data or Path(os.environ.get("TAILRACE_DATA", "tailrace-data"))).absolute()
+
+
+def load_settings(data: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings of a data folder and the environment.
+
+    The file is `TAILRACE_CONFIG`, else `tailrace.toml` in the data folder if it is there.
+    Raises SettingsInvalid, naming every fault at once.
+    """
+    environ = os.environ if environ is None else environ
+    values, faults = _from_file(data, environ)
+    faults += _add_environment(values, environ)
+    settings = _validate(values, faults)
+    if faults or settings is None:
+        listing = "".join(f"\n  {fault}" for fault in faults)
+        raise SettingsInvalid(f"{len(faults)} setting(s) cannot be used:{listing}", details=tuple(faults))
+    return settings
+
+
+def describe(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    """Yield name, value as shown to people (secrets hidden) and documentation of every setting."""
+    for name, value, field in _walk(settings):
+        shown = "********" if isinstance(value, SecretStr) else value
+        yield name, shown, field.description or ""
+
+
+def _walk(settings: Settings) -> Iterator[tuple[str, object, FieldInfo]]:
+    for group in type(settings).model_fields:
+        part = getattr(settings, group)
+        for name, field in type(part).model_fields.items():
+            yield f"{group}.{name}", getattr(part, name), field
+
+
+def _from_file(data: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    named = environ.get("TAILRACE_CONFIG")
+    path = Path(named) if named else data / "tailrace.toml"
+    if not named and not path.exists():
+        return {}, []
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), []
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return {}, [f"{path}: {error}"]
+
+
+def _add_environment(values: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
+    faults = []
+    # Shorthands first, so that the full name has the last word.
+    for variable, text in sorted(environ.items(), key=lambda item: item[0] not in _SHORTHANDS):
+        place = _SHORTHANDS.get(variable) or _place(variable)
+        if place is None:
+            continue
+        group, name = place
+        part = values.setdefault(group, {})
+        if not isinstance(part, dict) or group not in Settings.model_fields:
+            faults.append(f"{variable}: there is no group of settings named '{group}'")
+            values.pop(group, None)
+            continue
+        part[name] = Catalog.split(text) if place == ("catalog", "folders") else text
+    return faults
+
+
+def _place(variable: str) -> tuple[str, str] | None:
+    """Split `TAILRACE_GROUP__NAME`; other variables are not settings."""
+    if not variable.startswith(_PREFIX) or "__" not in variable:
+        return None
+    group, _, name = variable.removeprefix(_PREFIX).lower().partition("__")
+    return group, name
+
+
+def _validate(values: dict[str, Any], faults: list[str]) -> Settings | None:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        faults += [f"{'.'.join(map(str, fault['loc']))}: {_reason(fault)}" for fault in error.errors()]
+        return None
+
+
+def _reason(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "there is no such setting"
+    return str(fault["msg"][0].lower() + fault["msg"][1:])
