@@ -1,0 +1,1 @@
+"""WHAT can be extracted: datasets as data, checked at start."""

@@ -1,0 +1,110 @@
+"""Reads the dataset files, Tailrace's own and the operator's, and refuses a broken one with file and reason."""
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tailrace.catalog.model import Column, Dataset, Table
+from tailrace.errors import CatalogInvalid, UnknownDataset
+
+
+class Catalog:
+    """All datasets this process offers, by name and version."""
+
+    def __init__(self, datasets: Sequence[Dataset]) -> None:
+        """Take checked datasets and unite the versions of each into its table.
+
+        Raises CatalogInvalid when versions of a dataset disagree about a stored column.
+        """
+        self._datasets = {(dataset.name, dataset.version): dataset for dataset in datasets}
+        self._tables = {name: _unite(name, self.versions(name)) for name in dict.fromkeys(d.name for d in datasets)}
+
+    def __iter__(self) -> Iterator[Dataset]:
+        """Yield the datasets in order of name and version."""
+        return iter(sorted(self._datasets.values(), key=lambda d: (d.name, d.version.zfill(32))))
+
+    def get(self, name: str, version: str) -> Dataset:
+        """Find one dataset; raises UnknownDataset."""
+        try:
+            return self._datasets[name, version]
+        except KeyError:
+            raise UnknownDataset("Entity or version not found") from None
+
+    def versions(self, name: str) -> list[Dataset]:
+        """List the versions of a dataset, oldest first; empty when there is none of that name."""
+        return [dataset for dataset in self if dataset.name == name]
+
+    def table(self, name: str) -> Table:
+        """Tell what is stored for a dataset; raises UnknownDataset."""
+        try:
+            return self._tables[name]
+        except KeyError:
+            known = ", ".join(sorted(self._tables))
+            raise UnknownDataset(f"There is no dataset '{name}'; there is: {known}.") from None
+
+    def permission_ids(self) -> set[str]:
+        """Collect the permission ids that datasets need."""
+        return {dataset.permission_id for dataset in self}
+
+
+def load_catalog(folders: Sequence[Path] = ()) -> Catalog:
+    """Read Tailrace's own datasets and those in `folders`; a later file replaces an equal name and version.
+
+    Raises CatalogInvalid with file and reason; two files of one folder may not describe the same dataset.
+    """
+    found: dict[tuple[str, str], Dataset] = {}
+    with as_file(files("tailrace.catalog") / "entities") as own:
+        for folder in (own, *folders):
+            found |= _read_folder(folder)
+    return Catalog(list(found.values()))
+
+
+def _read_folder(folder: Path) -> dict[tuple[str, str], Dataset]:
+    found: dict[tuple[str, str], Dataset] = {}
+    seen: dict[tuple[str, str], Path] = {}
+    for path in sorted(folder.glob("*.toml")):
+        dataset = read_dataset(path)
+        key = (dataset.name, dataset.version)
+        if key in seen:
+            raise CatalogInvalid(f"{path}: '{key[0]}' version {key[1]} is described in {seen[key].name} already.")
+        seen[key] = path
+        found[key] = dataset
+    return found
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read one dataset file; raises CatalogInvalid with file and every reason."""
+    try:
+        return Dataset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CatalogInvalid(f"{path}: {error}") from error
+    except ValidationError as error:
+        faults = tuple(
+            f"{_place(fault['loc'])}{fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()
+        )
+        listing = "".join(f"\n  {fault}" for fault in faults)
+        raise CatalogInvalid(f"{path} is not a valid dataset file:{listing}", details=faults) from error
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Write a place such as `columns[3].type: `, counting from 1 as people do."""
+    parts = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    return f"{parts}: " if parts else ""
+
+
+def _unite(name: str, versions: list[Dataset]) -> Table:
+    columns: dict[str, Column] = {}
+    for column in (column for dataset in versions for column in dataset.columns):
+        known = columns.setdefault(column.source, column)
+        if (known.type, known.scale, known.precision) != (column.type, column.scale, column.precision):
+            raise CatalogInvalid(f"Dataset '{name}': versions disagree about the type of '{column.name}'.")
+    ranges = {dataset.column(dataset.range_column).source for dataset in versions}
+    if len(ranges) != 1:
+        raise CatalogInvalid(f"Dataset '{name}': versions disagree about the range column.")
+    hidden = {key for dataset in versions for key in dataset.hidden_keys if key not in columns}
+    return Table(
+        name=name, range_column=ranges.pop(), columns=tuple(columns.values()), hidden_keys=tuple(sorted(hidden))
+    )
