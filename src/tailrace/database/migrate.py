@@ -1,0 +1,34 @@
+"""Brings the database's tables up to date: numbered SQL files, each run once, under a lock."""
+
+from importlib.resources import files
+
+from tailrace.database.pool import Database
+from tailrace.errors import DatabaseUnavailable
+
+# Any constant will do, as long as no other program locks the same number in this database.
+_LOCK = 7_414_651_001
+
+
+def migrate(database: Database) -> list[str]:
+    """Run the migrations that have not run yet and return their names; safe from many processes at once.
+
+    Raises DatabaseUnavailable when the database holds migrations this version does not know.
+    """
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in (files(__package__) / "migrations").iterdir()}
+    scripts = {name: scripts[name] for name in sorted(scripts) if name.endswith(".sql")}
+    with database.transaction() as connection:
+        connection.execute("SET LOCAL statement_timeout = '5min'")
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, run_at timestamptz NOT NULL DEFAULT now())"
+        )
+        done = {row.name for row in connection.execute("SELECT name FROM migrations")}
+        if unknown := sorted(done - scripts.keys()):
+            raise DatabaseUnavailable(
+                f"The database was set up by a newer Tailrace (it has {unknown[-1]}); update this one."
+            )
+        missing = [name for name in scripts if name not in done]
+        for name in missing:
+            connection.execute(scripts[name].encode())
+            connection.execute("INSERT INTO migrations (name) VALUES (%s)", [name])
+    return missing

@@ -1,0 +1,108 @@
+"""Connections to PostgreSQL: one pool a process, transactions with a deadline, faults as DatabaseUnavailable."""
+
+import logging
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import namedtuple_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from tailrace.errors import DatabaseUnavailable
+
+Connection = psycopg.Connection[Any]
+# Faults of the connection or the server, not of the statement.
+_OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.AdminShutdown, PoolTimeout)
+
+# The pool reports every failed reconnect as a warning of its own; /readyz and our events tell it once.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+class Database:
+    """The control plane's database, shared by the threads of one process."""
+
+    def __init__(self, conninfo: str, *, size: int = 10, timeout_seconds: int = 10) -> None:
+        """Prepare the pool; connections are opened when they are needed."""
+        self.conninfo = _with_deadlines(conninfo, timeout_seconds)
+        self._pool = ConnectionPool(
+            self.conninfo,
+            min_size=0,
+            max_size=size,
+            open=True,
+            timeout=timeout_seconds,
+            reconnect_timeout=timeout_seconds,
+            max_idle=60,
+            kwargs={"row_factory": namedtuple_row, "autocommit": True},
+            check=_is_alive,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Lend a connection inside a transaction: committed at the end, rolled back on an exception.
+
+        Raises DatabaseUnavailable when the server cannot be reached or goes away.
+        """
+        with _translated(), self._pool.connection() as connection, connection.transaction():
+            yield connection
+
+    def execute(self, statement: LiteralString, parameters: dict[str, Any] | None = None) -> list[Any]:
+        """Run one statement in a transaction of its own and return its rows (named tuples)."""
+        with _translated(), self._pool.connection() as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def listen(self, channel: LiteralString) -> Connection:
+        """Open a connection of its own that hears the notifications of a channel; the caller closes it."""
+        with _translated():
+            connection = psycopg.connect(self.conninfo, autocommit=True)
+            connection.execute("LISTEN " + channel)
+            return connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+def _with_deadlines(conninfo: str, timeout_seconds: int) -> str:
+    """Add what makes a dead server or a lost packet an error within the deadline."""
+    try:
+        return make_conninfo(
+            conninfo,
+            connect_timeout=timeout_seconds,
+            tcp_user_timeout=timeout_seconds * 1000,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            application_name="tailrace",
+            options=f"-c statement_timeout={timeout_seconds * 1000} -c timezone=UTC"
+            f" -c idle_in_transaction_session_timeout={timeout_seconds * 6000}",
+        )
+    except psycopg.ProgrammingError as error:
+        raise DatabaseUnavailable(f"DATABASE_URL cannot be read: {error}") from None
+
+
+def _is_alive(connection: Connection) -> None:
+    """Find a dead connection before it is lent; costs a round trip only when the server spoke without being asked.
+
+    A server that ends a session says so, or closes the socket: either makes the socket readable.
+    """
+    if connection.closed or _has_input(connection):
+        connection.execute("")
+
+
+def _has_input(connection: Connection) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _OUTAGES as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {reason}") from error
