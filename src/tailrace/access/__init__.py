@@ -1,0 +1,1 @@
+"""WHO may: tenants, users, access keys, tokens, permissions."""

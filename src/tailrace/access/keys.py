@@ -1,0 +1,140 @@
+"""Access keys: what a program signs in with. The secret is shown once and kept only as a hash."""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from tailrace.access.tenants import Tenant
+from tailrace.access.users import User
+from tailrace.database.pool import Database
+from tailrace.errors import NotAuthenticated, TooManyAttempts, UnknownKey
+
+# CX-117: so many failures of one key id, or from one address, within ten minutes.
+_FAILURES_PER_KEY, _FAILURES_PER_ADDRESS, _WINDOW_SECONDS = 10, 100, 600
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made, the only time its secret is known."""
+
+    access_key_id: str
+    access_key_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An access key as it is listed."""
+
+    id: str
+    user_name: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    """Whom a key stands for."""
+
+    access_key_id: str
+    tenant_id: UUID
+    tenant_name: str
+    user_id: UUID
+    user_name: str
+
+
+def create_key(database: Database, user: User) -> NewKey:
+    """Make an access key for a user."""
+    new = NewKey(secrets.token_hex(16).upper(), secrets.token_urlsafe(32))
+    database.execute(
+        """
+        INSERT INTO access_keys (id, tenant_id, user_id, secret_sha256)
+        VALUES (%(id)s, %(tenant)s, %(user)s, %(hash)s)
+        """,
+        {"id": new.access_key_id, "tenant": user.tenant_id, "user": user.id, "hash": _digest(new.access_key_secret)},
+    )
+    return new
+
+
+def list_keys(database: Database, tenant: Tenant) -> list[Key]:
+    """List the tenant's keys, oldest first."""
+    rows = database.execute(
+        """
+        SELECT k.id, u.name, k.created_at, k.revoked_at
+        FROM access_keys k JOIN users u ON u.id = k.user_id
+        WHERE k.tenant_id = %(tenant)s ORDER BY k.created_at, k.id
+        """,
+        {"tenant": tenant.id},
+    )
+    return [Key(*row) for row in rows]
+
+
+def revoke_key(database: Database, tenant: Tenant, access_key_id: str) -> None:
+    """Revoke a key and with it all its tokens, from the next request on; raises UnknownKey."""
+    rows = database.execute(
+        """
+        UPDATE access_keys SET revoked_at = coalesce(revoked_at, now())
+        WHERE tenant_id = %(tenant)s AND id = %(id)s RETURNING id
+        """,
+        {"tenant": tenant.id, "id": access_key_id},
+    )
+    if not rows:
+        raise UnknownKey(f"Tenant '{tenant.name}' has no access key of that id.")
+
+
+def authenticate(database: Database, access_key_id: str, access_key_secret: str, address: str) -> KeyOwner:
+    """Find whom an access key stands for.
+
+    Raises NotAuthenticated whatever is wrong with the key, TooManyAttempts after too many failures (CX-117).
+    """
+    _refuse_guessing(database, access_key_id, address)
+    rows = database.execute(
+        """
+        SELECT k.id, k.secret_sha256, k.tenant_id, t.name AS tenant_name, k.user_id, u.name AS user_name
+        FROM access_keys k JOIN users u ON u.id = k.user_id JOIN tenants t ON t.id = k.tenant_id
+        WHERE k.id = %(id)s AND k.revoked_at IS NULL AND u.active
+        """,
+        {"id": access_key_id},
+    )
+    expected = rows[0].secret_sha256 if rows else bytes(32)
+    if not (hmac.compare_digest(_digest(access_key_secret), expected) and rows):
+        _note_failure(database, access_key_id, address)
+        raise NotAuthenticated("Unauthorized")
+    row = rows[0]
+    return KeyOwner(row.id, row.tenant_id, row.tenant_name, row.user_id, row.user_name)
+
+
+def _digest(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()
+
+
+def _subjects(access_key_id: str, address: str) -> tuple[str, str]:
+    """Name the two things failures are counted for; the key id is hashed, as it may be anything a client sent."""
+    return f"key:{sha256(access_key_id.encode()).hexdigest()}", f"address:{address}"
+
+
+def _refuse_guessing(database: Database, access_key_id: str, address: str) -> None:
+    key, where = _subjects(access_key_id, address)
+    most = {key: _FAILURES_PER_KEY, where: _FAILURES_PER_ADDRESS}
+    rows = database.execute(
+        """
+        SELECT subject, count(*) AS failures,
+               ceil(extract(epoch FROM min(failed_at) - now()) + %(window)s)::int AS wait
+        FROM sign_in_failures
+        WHERE subject = ANY(%(subjects)s) AND failed_at > now() - make_interval(secs => %(window)s)
+        GROUP BY subject
+        """,
+        {"subjects": list(most), "window": _WINDOW_SECONDS},
+    )
+    waits = [row.wait for row in rows if row.failures >= most[row.subject]]
+    if waits:
+        raise TooManyAttempts("Too many failed attempts. Wait and try again", retry_after_seconds=max(1, *waits))
+
+
+def _note_failure(database: Database, access_key_id: str, address: str) -> None:
+    database.execute(
+        "INSERT INTO sign_in_failures (subject) SELECT unnest(%(subjects)s::text[])",
+        {"subjects": list(_subjects(access_key_id, address))},
+    )

@@ -1,0 +1,141 @@
+"""Access tokens: signed, and good only while the database says so (CX-101 to CX-118, CX-161 to CX-164)."""
+
+import secrets
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID, uuid4
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+
+from tailrace.access.keys import KeyOwner
+from tailrace.access.signing import SigningKeys
+from tailrace.database.pool import Database
+from tailrace.errors import NotAuthenticated
+
+ACCESS_SECONDS = 3600
+REFRESH_SECONDS = 7200
+# Fixed here and never taken from a token.
+_ALGORITHMS = ["RS256"]
+_LONGEST_TOKEN = 8192
+# CX-163: claims clients decode without minding their value.
+_EMPTY_CLAIMS = ("given_name", "family_name", "teamId", "icAgentId", "icBUId", "icClusterId")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The authenticated caller: one user of one tenant, with what it may do now."""
+
+    tenant_id: UUID
+    user_id: UUID
+    token_id: UUID
+    permissions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSet:
+    """What a sign-in answers with; `expires_in` is in seconds."""
+
+    access_token: str
+    refresh_token: str
+    id_token: str
+    expires_in: int = ACCESS_SECONDS
+
+
+class Tokens:
+    """Issues and checks the tokens of one service."""
+
+    def __init__(self, database: Database, keys: SigningKeys, *, issuer: str, area: str) -> None:
+        """Take the signing keys, the service's public URL and its area."""
+        self._database = database
+        self._key = keys.token
+        self._issuer = issuer
+        self._area = area
+        self._header = {"alg": "RS256", "typ": "JWT", "kid": self._key.thumbprint()}
+
+    def issue(self, owner: KeyOwner) -> TokenSet:
+        """Issue the tokens of a sign-in and record them."""
+        token_id, refresh = uuid4(), secrets.token_urlsafe(48)
+        [row] = self._database.execute(
+            """
+            INSERT INTO access_tokens (id, access_key_id, expires_at, refresh_sha256, refresh_until)
+            VALUES (%(id)s, %(key)s, now() + make_interval(secs => %(life)s), %(refresh)s,
+                    now() + make_interval(secs => %(refresh_life)s))
+            RETURNING extract(epoch FROM now())::bigint AS issued
+            """,
+            {
+                "id": token_id,
+                "key": owner.access_key_id,
+                "life": ACCESS_SECONDS,
+                "refresh": sha256(refresh.encode()).digest(),
+                "refresh_life": REFRESH_SECONDS,
+            },
+        )
+        times = {"iat": row.issued, "exp": row.issued + ACCESS_SECONDS}
+        return TokenSet(self._access_token(owner, token_id, times), refresh, self._id_token(owner, times))
+
+    def verify(self, token: str) -> Principal:
+        """Tell whose token this is; raises NotAuthenticated whatever is wrong with it (CX-102)."""
+        claims = self._claims(token)
+        rows = self._database.execute(
+            """
+            SELECT k.tenant_id, k.user_id, t.id,
+                   array(SELECT p.permission_id FROM user_permissions p WHERE p.user_id = k.user_id) AS permissions
+            FROM access_tokens t
+            JOIN access_keys k ON k.id = t.access_key_id
+            JOIN users u ON u.id = k.user_id
+            WHERE t.id = %(id)s AND t.expires_at > now() AND t.revoked_at IS NULL AND k.revoked_at IS NULL AND u.active
+            """,
+            {"id": claims},
+        )
+        if not rows:
+            raise NotAuthenticated("Unauthorized")
+        return Principal(rows[0].tenant_id, rows[0].user_id, rows[0].id, frozenset(rows[0].permissions))
+
+    def _claims(self, token: str) -> UUID:
+        """Check the signature and the claims that need no database; return the token's id."""
+        try:
+            if len(token) > _LONGEST_TOKEN:
+                raise NotAuthenticated("Unauthorized")
+            claims = jwt.decode(token, self._key, algorithms=_ALGORITHMS).claims
+            # An id token is signed by the same key, but has no jti and another audience. `exp` is left to the
+            # database's clock, which knows the same instant.
+            if claims["iss"] != self._issuer or claims["aud"] != self._issuer:
+                raise NotAuthenticated("Unauthorized")
+            return UUID(claims["jti"])
+        except (JoseError, KeyError, TypeError, ValueError):
+            raise NotAuthenticated("Unauthorized") from None
+
+    def _access_token(self, owner: KeyOwner, token_id: UUID, times: dict[str, int]) -> str:
+        return self._sign(
+            {
+                "iss": self._issuer,
+                "sub": f"user:{owner.user_id}",
+                "aud": self._issuer,
+                **times,
+                "jti": str(token_id),
+                "tenantId": str(owner.tenant_id),
+                "area": self._area,
+                "userId": str(owner.user_id),
+                "client_id": "access-key",
+            }
+        )
+
+    def _id_token(self, owner: KeyOwner, times: dict[str, int]) -> str:
+        return self._sign(
+            {
+                "iss": self._issuer,
+                "sub": f"user:{owner.user_id}",
+                "aud": "access-key",
+                **times,
+                "tenantId": str(owner.tenant_id),
+                "tenant": owner.tenant_name,
+                "area": self._area,
+                "userId": str(owner.user_id),
+                "name": owner.user_name,
+                **dict.fromkeys(_EMPTY_CLAIMS, ""),
+            }
+        )
+
+    def _sign(self, claims: dict[str, object]) -> str:
+        return jwt.encode(self._header, claims, self._key, algorithms=_ALGORITHMS)
