@@ -1,0 +1,1 @@
+"""ONE EXTRACTION: its states, the door in, the queue, the result."""

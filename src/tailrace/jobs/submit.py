@@ -1,0 +1,156 @@
+"""The one door in: whether a job may exist is decided here, for every dialect alike."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+
+from tailrace.catalog.loader import Catalog
+from tailrace.catalog.model import Column, Dataset
+from tailrace.database.pool import Connection, Database
+from tailrace.errors import NotPermitted, TenantBusy, TooManyJobs, TooSoon
+from tailrace.jobs.model import Limits, Request
+
+# What a caller is told to wait when nobody knows how long the other jobs will take (CX-809, CX-810).
+_BUSY_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules under which a dialect accepts jobs; `min_interval_seconds` 0 switches the interval off."""
+
+    min_interval_seconds: int
+    one_user_per_tenant: bool
+    max_unfinished_jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a caller asks for, in a dialect's words but already checked for form."""
+
+    dialect: str
+    dataset: str
+    version: str
+    start_date: date
+    end_date: date
+    format: str
+    limits: Limits
+    options: dict[str, Any]
+    leave_out_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: a user of a tenant with the permission ids it has now."""
+
+    tenant_id: UUID
+    user_id: UUID
+    permissions: frozenset[str]
+
+
+def submit(database: Database, catalog: Catalog, caller: Caller, order: Order, rules: Rules) -> UUID:
+    """Accept a job or say why not; when this returns, the job is durably stored.
+
+    Raises UnknownDataset, NotPermitted, TenantBusy, TooSoon or TooManyJobs, in this order (CX-209).
+    """
+    dataset = catalog.get(order.dataset, order.version)
+    if dataset.permission_id not in caller.permissions:
+        raise NotPermitted("User does not have permission to extract this entity")
+    request = resolve(dataset, order)
+    with database.transaction() as connection:
+        _check_rules(connection, caller, order.dialect, rules)
+        return _insert(connection, caller, order, dataset, request)
+
+
+def resolve(dataset: Dataset, order: Order) -> Request:
+    """Turn an order into what a worker needs; equal dates mean that one day (CX-811, CX-812)."""
+    last = max(order.end_date, order.start_date + timedelta(days=1))
+    return Request(
+        table=dataset.name,
+        fields=_as_fields(dataset.columns),
+        range_source=dataset.column(dataset.range_column).source,
+        start=datetime.combine(order.start_date, time(), UTC),
+        end=datetime.combine(last, time(), UTC),
+        order=_as_fields(tuple(dataset.order_columns())),
+        format=order.format,
+        limits=order.limits,
+        options=order.options,
+        leave_out_seconds=order.leave_out_seconds,
+    )
+
+
+def _as_fields(columns: Sequence[Column]) -> tuple[Any, ...]:
+    return tuple(column.as_field() for column in columns)
+
+
+def _check_rules(connection: Connection, caller: Caller, dialect: str, rules: Rules) -> None:
+    """Apply the rules of a tenant under its lock, which is held until the job is stored (CX-212)."""
+    at = {"tenant": caller.tenant_id, "dialect": dialect, "user": caller.user_id}
+    connection.execute(
+        "INSERT INTO tenant_turns (tenant_id, dialect) VALUES (%(tenant)s, %(dialect)s) ON CONFLICT DO NOTHING", at
+    )
+    connection.execute("SELECT FROM tenant_turns WHERE tenant_id = %(tenant)s AND dialect = %(dialect)s FOR UPDATE", at)
+    [row] = connection.execute(
+        """
+        SELECT count(*) AS unfinished,
+               count(*) FILTER (WHERE user_id <> %(user)s) AS of_others,
+               (SELECT extract(epoch FROM clock_timestamp() - accepted_at) FROM tenant_turns
+                WHERE tenant_id = %(tenant)s AND dialect = %(dialect)s) AS since_last
+        FROM jobs
+        WHERE tenant_id = %(tenant)s AND dialect = %(dialect)s AND state IN ('queued', 'running')
+        """,
+        at,
+    ).fetchall()
+    if rules.one_user_per_tenant and row.of_others:
+        raise TenantBusy(
+            "Another user of this tenant is extracting data. Wait and try again", retry_after_seconds=_BUSY_SECONDS
+        )
+    _check_interval(None if row.since_last is None else float(row.since_last), rules.min_interval_seconds)
+    if row.unfinished >= rules.max_unfinished_jobs:
+        raise TooManyJobs(
+            "Too many jobs of this tenant are running. Wait and try again", retry_after_seconds=_BUSY_SECONDS
+        )
+
+
+def _check_interval(since_last: float | None, interval: int) -> None:
+    """Refuse a request within the interval after the last accepted one (CX-801, CX-803)."""
+    if since_last is None or since_last >= interval:
+        return
+    left = min(interval, max(1, math.ceil(interval - since_last)))
+    raise TooSoon(
+        f"Only one request to extract data is allowed in {interval} seconds. Wait and try again",
+        retry_after_seconds=left,
+    )
+
+
+def _insert(connection: Connection, caller: Caller, order: Order, dataset: Dataset, request: Request) -> UUID:
+    job_id = uuid4()
+    connection.execute(
+        """
+        WITH turn AS (
+            UPDATE tenant_turns SET accepted_at = clock_timestamp()
+            WHERE tenant_id = %(tenant)s AND dialect = %(dialect)s)
+        INSERT INTO jobs (id, tenant_id, user_id, dialect, dataset, version, permission_id,
+                          start_date, end_date, request)
+        VALUES (%(id)s, %(tenant)s, %(user)s, %(dialect)s, %(dataset)s, %(version)s, %(permission)s,
+                %(start)s, %(end)s, %(request)s)
+        """,
+        {
+            "id": job_id,
+            "tenant": caller.tenant_id,
+            "user": caller.user_id,
+            "dialect": order.dialect,
+            "dataset": dataset.name,
+            "version": dataset.version,
+            "permission": dataset.permission_id,
+            "start": order.start_date,
+            "end": order.end_date,
+            "request": Jsonb(request.as_json()),
+        },
+    )
+    connection.execute("NOTIFY tailrace_jobs")
+    return job_id
