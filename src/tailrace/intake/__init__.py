@@ -1,0 +1,1 @@
+"""Rows IN: the operator's files, checked and stored as Parquet; sample rows."""

@@ -1,0 +1,230 @@
+"""Writes rows as stored Parquet files and publishes them: all files of a call, or none.
+
+Whatever brings rows in (an input file, a sample) describes them as `Rows`; from there on there is one way.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC
+from pathlib import Path
+from typing import Protocol, Self
+from uuid import UUID, uuid4
+
+import duckdb
+
+from tailrace.catalog.model import ROW_KEY, Column, Table
+from tailrace.database.pool import Database
+from tailrace.errors import DatabaseUnavailable, LoadRefused
+from tailrace.formats.base import quote_name, quote_text
+from tailrace.intake.manifest import NewFile, publish
+from tailrace.intake.plain import find_plain_columns
+
+MEMORY_LIMIT = "1GB"
+# A row group is what a reader can skip or take as a whole; small, as a slice of a few minutes is common, and as a
+# writer keeps some of them in memory.
+PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 16384"
+
+
+class Tenant(Protocol):
+    """Whom the rows belong to."""
+
+    @property
+    def id(self) -> UUID:
+        """The tenant's id, which names its folder."""
+
+    @property
+    def name(self) -> str:
+        """The tenant's name, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows ready to be stored, as SQL: `relation` goes after FROM, `number` counts them from 1 in input order.
+
+    `values` has an expression of the stored type for each stored column that the rows have; `total` is how many
+    rows there must be.
+    """
+
+    relation: str
+    number: str
+    values: Mapping[str, str]
+    total: int
+
+
+def stored_type(column: Column) -> str:
+    """Name the SQL type a column is stored as."""
+    if column.type == "decimal":
+        return f"DECIMAL({column.precision},{column.stored_scale})"
+    plain = {"text": "VARCHAR", "integer": "BIGINT", "datetime": "TIMESTAMP", "date": "DATE", "boolean": "BOOLEAN"}
+    return plain[column.type]
+
+
+@contextmanager
+def open_duckdb(
+    scratch: Path, memory_limit: str = MEMORY_LIMIT, threads: int | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Lend a DuckDB that keeps within `memory_limit` by spilling into `scratch`, and never fetches an extension."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "temp_directory": str(scratch),
+        "preserve_insertion_order": True,  # row numbers of staged rows are the input's order
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if threads is not None:
+        config["threads"] = threads
+    with duckdb.connect(config=config) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        yield connection
+
+
+class Shipment:
+    """The files one call writes into one table: published together, or removed together.
+
+    Used as a context manager; what is not published when it ends is removed. After a kill, leftovers have no row
+    in `stored_files` and so belong to nothing.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        tables: Path,
+        tenant: Tenant,
+        table: Table,
+        *,
+        memory_limit: str = MEMORY_LIMIT,
+        threads: int | None = None,
+    ) -> None:
+        """Prepare; folders are made when the shipment is entered."""
+        self._database, self._tables, self._tenant, self._table = database, tables, tenant, table
+        self._memory_limit, self._threads = memory_limit, threads
+        self._load_id = ""
+        self._waiting: list[NewFile] = []
+        self._unfinished: set[Path] = set()
+        self.folder = tables / str(tenant.id) / table.name
+        self.scratch = tables / f".scratch-{uuid4()}"
+
+    def __enter__(self) -> Self:
+        """Make the folders and the load's id, which grows with time (the database's)."""
+        now = self._database.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us")[0].us
+        self._load_id = f"{now:014x}{secrets.token_hex(3)}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.scratch.mkdir(parents=True)
+        except OSError as error:
+            raise LoadRefused(f"{error.filename}: {error.strerror}; nothing was loaded.") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove whatever was not published."""
+        for path in self._unfinished:
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a DuckDB of its own, so that nothing of one file stays for the next."""
+        with open_duckdb(self.scratch, self._memory_limit, self._threads) as connection:
+            yield connection
+
+    def store(self, connection: duckdb.DuckDBPyConnection, rows: Rows, input_name: str, input_sha256: str) -> NewFile:
+        """Write the rows as one file, complete and on the disk, but not published yet.
+
+        Raises duckdb.Error when a value cannot be stored and LoadRefused when rows went astray.
+        """
+        name = f"{uuid4()}.parquet"
+        path, unfinished = self.folder / name, self.folder / f".{name}.tmp"
+        self._unfinished |= {path, unfinished}
+        key = f"{self._load_id}-{len(self._waiting) + 1:05d}-"
+        connection.execute(
+            f"COPY ({stored_query(self._table, rows, key)}) TO {quote_text(str(unfinished))} ({PARQUET})"
+        )
+        relative = str(path.relative_to(self._tables))
+        new = _measure(
+            connection, unfinished, self._table, NewFile(relative, 0, 0, None, None, input_name, input_sha256, ())
+        )
+        if new.rows != rows.total:
+            raise LoadRefused(f"{input_name}: {rows.total} rows were read, but {new.rows} stored; nothing was loaded.")
+        unfinished.rename(path)
+        for folder in (self.folder, self.folder.parent, self._tables):
+            _sync(folder)
+        self._waiting.append(new)
+        return new
+
+    def publish(self) -> set[str]:
+        """Publish the files in one transaction and return the paths that are part of the table now.
+
+        A path is not among them when somebody else published the same input first; its file is removed at the end.
+        Raises DatabaseUnavailable and UnknownTenant.
+        """
+        if not self._waiting:
+            return set()
+        sent = False
+        for last_try in (False, True):
+            try:
+                with self._database.transaction() as connection:
+                    published = publish(connection, self._tenant.id, self._table.name, self._waiting)
+                    sent = True
+                break
+            except DatabaseUnavailable:
+                # Without an answer to COMMIT nobody knows whether the files are published: ask by doing it again,
+                # and rather leave garbage than remove a published file.
+                if last_try or not sent:
+                    self._unfinished = set() if sent else self._unfinished
+                    raise
+        self._unfinished -= {self._tables / path for path in published}
+        return published
+
+
+def stored_query(table: Table, rows: Rows, key: str) -> str:
+    """Write the query for a stored file: every stored column in the table's order, then the row key, sorted."""
+    row_key = f"printf({quote_text(key.replace('%', '%%') + '%010d')}, {rows.number})"
+    columns = [(column.source, stored_type(column)) for column in table.columns]
+    columns += [(hidden, "VARCHAR") for hidden in table.hidden_keys]
+    parts = [f"{_value(rows, source, kind, row_key)} AS {quote_name(source)}" for source, kind in columns]
+    parts.append(f"{row_key} AS {quote_name(ROW_KEY)}")
+    order = f"{quote_name(table.range_column)} NULLS FIRST, {quote_name(ROW_KEY)}"
+    return f"SELECT {', '.join(parts)} FROM {rows.relation} ORDER BY {order}"
+
+
+# Stands for "the row key" among the values of `Rows`, which do not know it.
+ROW_KEY_VALUE = "row key"
+
+
+def _value(rows: Rows, source: str, kind: str, row_key: str) -> str:
+    value = rows.values.get(source, "NULL")
+    return f"CAST({row_key if value == ROW_KEY_VALUE else value} AS {kind})"
+
+
+def _measure(connection: duckdb.DuckDBPyConnection, path: Path, table: Table, new: NewFile) -> NewFile:
+    """Bring a file to the disk and read back what its row in `stored_files` tells of it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        stored = f"read_parquet('/proc/self/fd/{file.fileno()}')"  # its path may hold pattern characters
+        time = f"CAST({quote_name(table.range_column)} AS TIMESTAMP)"
+        [(rows, first, last)] = connection.execute(
+            f"SELECT count(*), min({time}), max({time}) FROM {stored}"
+        ).fetchall()
+        texts = [column.source for column in table.columns if column.type == "text"]
+        return replace(
+            new,
+            rows=rows,
+            bytes=file.seek(0, os.SEEK_END),
+            first_at=first and first.replace(tzinfo=UTC),
+            last_at=last and last.replace(tzinfo=UTC),
+            plain_columns=find_plain_columns(connection, stored, texts),
+        )
+
+
+def _sync(folder: Path) -> None:
+    """Bring a folder's entries to the disk, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

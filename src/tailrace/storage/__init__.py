@@ -1,0 +1,1 @@
+"""Where results REST: one file a store."""

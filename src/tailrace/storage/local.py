@@ -1,0 +1,135 @@
+"""Results in a folder: listed, measured and deleted through obstore; written and read by ourselves.
+
+obstore's own local writer takes 4.6 times as long as a plain file, its reader ten times as long as large reads.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore
+
+from tailrace.errors import StorageUnavailable
+from tailrace.storage.base import BLOCK_BYTES, StoredObject
+
+_UNFINISHED = ".part"
+
+
+def open_store(options: Mapping[str, Any]) -> "LocalStorage":
+    """Open a folder as a store, making it if need be; option `folder`."""
+    folder = Path(options["folder"])
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return LocalStorage(folder)
+    except (OSError, BaseError) as error:
+        raise StorageUnavailable(f"The results folder cannot be used: {error}") from error
+
+
+class LocalStorage:
+    """A folder whose files are the objects; a key's parts are its folders."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take a folder that is there."""
+        self._folder = folder
+        self._store = LocalStore(folder)
+
+    @contextmanager
+    def create(self, key: str) -> Iterator["_FileWriter"]:
+        """Write under another name, and give the file its own when it is safe on disk."""
+        path = self._path(key)
+        unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with unfinished.open("xb", buffering=0) as file:
+                yield _FileWriter(file)
+                os.fsync(file.fileno())
+            unfinished.rename(path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise StorageUnavailable(f"The result cannot be written: {error.strerror}") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def size(self, key: str) -> int:
+        """Tell a file's size in bytes."""
+        try:
+            return obstore.head(self._store, key)["size"]
+        except (BaseError, OSError) as error:
+            raise StorageUnavailable("The result is not in the store") from error
+
+    def read(self, key: str, start: int, end: int) -> Iterator[bytes]:
+        """Yield a part of a file in large blocks; a file deleted meanwhile is still read to its end."""
+        try:
+            file = self._path(key).open("rb", buffering=0)
+            file.seek(start)
+        except OSError as error:
+            raise StorageUnavailable("The result is not in the store") from error
+        return _read_blocks(file, end - start)
+
+    def delete(self, key: str) -> None:
+        """Remove a file, and its folders when they are empty then."""
+        with suppress(FileNotFoundError, BaseError):
+            obstore.delete(self._store, key)
+        for folder in self._path(key).parents:
+            if folder == self._folder or not _remove_if_empty(folder):
+                break
+
+    def list_objects(self) -> Iterator[StoredObject]:
+        """Yield every file of the folder."""
+        for batch in obstore.list(self._store):
+            for found in batch:
+                yield StoredObject(found["path"], found["size"], found["last_modified"])
+
+    def _path(self, key: str) -> Path:
+        path = (self._folder / key).resolve()
+        if not path.is_relative_to(self._folder.resolve()):
+            raise StorageUnavailable("The key leads out of the store")
+        return path
+
+
+class _FileWriter:
+    """Appends to an unbuffered file; a raw write may take only a part."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, data: memoryview | bytes) -> None:
+        """Append all of the data."""
+        rest = memoryview(data).cast("B")
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise StorageUnavailable(f"The result cannot be written: {error.strerror}") from error
+
+
+def _read_blocks(file: "BinaryIO | Any", left: int) -> Iterator[bytes]:
+    with file:
+        while left > 0:
+            block = file.read(min(BLOCK_BYTES, left))
+            if not block:
+                raise StorageUnavailable("The result is shorter than it was")
+            left -= len(block)
+            yield block
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the file's name as durable as its bytes."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_if_empty(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
