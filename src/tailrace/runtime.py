@@ -1,0 +1,89 @@
+"""What a process of Tailrace holds: settings, database, catalogue, and where its folders are."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tailrace.catalog.loader import Catalog, load_catalog
+from tailrace.database.embedded import EmbeddedPostgres
+from tailrace.database.migrate import migrate
+from tailrace.database.pool import Database
+from tailrace.errors import SettingsInvalid
+from tailrace.logs import configure_logs
+from tailrace.settings import Settings, data_folder, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One process's share of the service.
+
+    `tables` is the folder of stored rows, `catalog_folders` those with the operator's datasets;
+    `ensure_database` brings the private PostgreSQL back if it went away, and does nothing for an outside one.
+    """
+
+    data: Path
+    settings: Settings
+    database: Database
+    catalog: Catalog
+    catalog_folders: tuple[Path, ...]
+    ensure_database: Callable[[], None]
+
+    @property
+    def tables(self) -> Path:
+        """The folder of stored rows."""
+        return self.data / "tables"
+
+    @property
+    def scratch(self) -> Path:
+        """The folder for what does not fit into memory."""
+        return self.data / "scratch"
+
+    @property
+    def storage_options(self) -> dict[str, Any]:
+        """What the configured store needs to be opened."""
+        return {"folder": str(self.settings.storage.folder or self.data / "results")}
+
+
+@contextmanager
+def open_runtime(data: Path | None = None) -> Iterator[Runtime]:
+    """Open the data folder and the database, with all tables up to date; closed at the end of the context.
+
+    Raises SettingsInvalid, CatalogInvalid and DatabaseUnavailable.
+    """
+    folder = data_folder(data)
+    settings = load_settings(folder)
+    configure_logs(settings.log.level, settings.log.format)
+    _make_folder(folder)
+    folders = catalog_folders(folder, settings)
+    catalog = load_catalog(folders)
+    with ExitStack() as stack:
+        conninfo, ensure = _open_database(stack, folder, settings)
+        database = Database(conninfo, size=settings.database.pool_size, timeout_seconds=settings.database.timeout_s)
+        stack.callback(database.close)
+        migrate(database)
+        yield Runtime(folder, settings, database, catalog, folders, ensure)
+
+
+def _open_database(stack: ExitStack, folder: Path, settings: Settings) -> tuple[str, Callable[[], None]]:
+    if settings.database.url is not None:
+        return settings.database.url.get_secret_value(), lambda: None
+    embedded = EmbeddedPostgres(folder, system_user=settings.database.system_user)
+    return stack.enter_context(embedded), embedded.ensure_running
+
+
+def catalog_folders(folder: Path, settings: Settings) -> tuple[Path, ...]:
+    """List the folders with the operator's datasets; raises SettingsInvalid when a named one is not there."""
+    missing = [f"catalog.folders: {path} is not a folder" for path in settings.catalog.folders if not path.is_dir()]
+    if missing:
+        raise SettingsInvalid("\n".join(missing), details=tuple(missing))
+    own = folder / "catalog"
+    return (*settings.catalog.folders, *([own] if own.is_dir() else []))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsInvalid(f"The data folder {folder} cannot be made: {error.strerror}") from error

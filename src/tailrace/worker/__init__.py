@@ -1,0 +1,1 @@
+"""Runs jobs: the supervisor, its child processes, the extraction, housekeeping."""

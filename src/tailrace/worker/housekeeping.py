@@ -1,0 +1,118 @@
+"""Housekeeping: removes files past their retention, what failed attempts left behind, and old records.
+
+Nothing waits for it: what is past its time is refused by the clock, whether or not it has been removed.
+"""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+from tailrace.errors import DatabaseUnavailable, StorageUnavailable
+from tailrace.intake.manifest import published_paths
+from tailrace.jobs import results
+from tailrace.plugins import load_plugin
+from tailrace.runtime import Runtime
+from tailrace.storage.base import Storage, StoredObject
+
+_LOCK = 7_414_651_004
+_INTERVAL_SECONDS = 60.0
+_MOST_AT_ONCE = 500
+# Leavings are removed within two hours (CX-706); a job's own time is over long before.
+_LEAVINGS_AGE = timedelta(minutes=90)
+
+
+class Housekeeping:
+    """Sweeps once a minute in a thread of its own, one process of the service at a time."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Take the runtime whose leavings are swept."""
+        self._runtime = runtime
+        self._log = structlog.get_logger()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Begin sweeping."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the sweep that runs, if any."""
+        self._stopping.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_INTERVAL_SECONDS):
+            try:
+                self.sweep()
+            except (DatabaseUnavailable, StorageUnavailable) as error:
+                self._log.warning("housekeeping_failed", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - a fault here must not end housekeeping for good
+                self._log.error("housekeeping_failed", reason=f"{type(error).__name__}: {error}")
+
+    def sweep(self) -> None:
+        """Do one round, unless another process is at it."""
+        with self._runtime.database.transaction() as connection:
+            [row] = connection.execute("SELECT pg_try_advisory_xact_lock(%s) AS mine", [_LOCK]).fetchall()
+            if row.mine:
+                self._sweep()
+
+    def _sweep(self) -> None:
+        runtime = self._runtime
+        store: Storage = load_plugin("tailrace.storage", runtime.settings.storage.kind).open_store(
+            runtime.storage_options
+        )
+        for overdue in results.overdue_results(runtime.database, _MOST_AT_ONCE):
+            store.delete(overdue.key)
+            results.note_purged(runtime.database, overdue.job_id)
+            self._log.info("result_purged", job=str(overdue.job_id))
+        removed = results.remove_old_records(runtime.database)
+        orphans = self._remove_orphans(store) + self._remove_unpublished_tables()
+        _forget_sign_ins(runtime)
+        if removed or orphans:
+            self._log.info("swept", records=removed, leavings=orphans)
+
+    def _remove_orphans(self, store: Storage) -> int:
+        """Remove objects no job points to, but those of jobs that are still at work."""
+        before = datetime.now(UTC) - _LEAVINGS_AGE
+        old = [found for found in store.list_objects() if found.written_at < before]
+        published = results.published_keys(self._runtime.database, [found.key for found in old])
+        suspects = [found for found in old if found.key not in published]
+        at_work = results.unfinished_jobs(self._runtime.database, [job for job in map(_job_of, suspects) if job])
+        orphans = [found for found in suspects if _job_of(found) not in at_work]
+        for orphan in orphans:
+            store.delete(orphan.key)
+        return len(orphans)
+
+    def _remove_unpublished_tables(self) -> int:
+        """Remove stored files that no load has published: leavings of a load that was killed."""
+        before = (datetime.now(UTC) - _LEAVINGS_AGE).timestamp()
+        tables = self._runtime.tables
+        old = [path for path in tables.rglob("*.parquet*") if _modified(path) < before]
+        published = published_paths(self._runtime.database, [str(path.relative_to(tables)) for path in old])
+        leavings = [path for path in old if str(path.relative_to(tables)) not in published]
+        for path in leavings:
+            path.unlink(missing_ok=True)
+        return len(leavings)
+
+
+def _job_of(found: StoredObject) -> UUID | None:
+    """Read the job out of a key `tenant/job/attempt`; None for what is not ours."""
+    try:
+        return UUID(found.key.split("/")[1])
+    except (IndexError, ValueError):
+        return None
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _forget_sign_ins(runtime: Runtime) -> None:
+    runtime.database.execute("DELETE FROM access_tokens WHERE greatest(expires_at, refresh_until) < now()")
+    runtime.database.execute("DELETE FROM sign_in_failures WHERE failed_at < now() - interval '10 minutes'")

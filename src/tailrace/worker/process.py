@@ -1,0 +1,61 @@
+"""A child process as its worker sees it: takes a task, sends messages, is killed when it must stop."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+
+from tailrace.worker.extract import Task
+from tailrace.worker.protocol import write_task
+
+_READ_BYTES = 65_536
+
+
+class ChildProcess:
+    """One child process; `jobs` counts the tasks it was given."""
+
+    def __init__(self) -> None:
+        """Start the process; it says `ready` when it can take a task."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tailrace.worker.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("a child process has no pipes")
+        self._tasks = self._process.stdin
+        self._answers = self._process.stdout
+        os.set_blocking(self._answers.fileno(), False)
+        self._rest = b""
+        self.jobs = 0
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when there is a message."""
+        return self._answers.fileno()
+
+    def start(self, task: Task) -> None:
+        """Give the process a task; if it is dead, its end is seen at the next read."""
+        self.jobs += 1
+        with suppress(BrokenPipeError):
+            write_task(self._tasks, task)
+
+    def read(self) -> tuple[list[dict[str, Any]], bool]:
+        """Take the messages that have come; the second value is True when the process has ended."""
+        ended = False
+        with suppress(BlockingIOError):
+            while True:
+                block = os.read(self._answers.fileno(), _READ_BYTES)
+                if not block:
+                    ended = True
+                    break
+                self._rest += block
+        *lines, self._rest = self._rest.split(b"\n")
+        return [json.loads(line) for line in lines], ended
+
+    def close(self) -> int:
+        """End the process, at once if it is busy, and return its exit status."""
+        self._process.kill()
+        with suppress(BrokenPipeError):
+            self._tasks.close()
+        self._answers.close()
+        return self._process.wait()
