@@ -1,0 +1,1 @@
+"""HTTP: one folder a dialect, links, health."""

@@ -1,0 +1,129 @@
+"""The HTTP application: the dialects' routes, what all answers share, and the OpenAPI document."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from anyio import to_thread
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import compile_path
+
+from tailrace import __version__
+from tailrace.access.signing import load_signing_keys
+from tailrace.access.tokens import Tokens
+from tailrace.errors import TailraceError
+from tailrace.plugins import load_plugin
+from tailrace.runtime import Runtime
+from tailrace.web import downloads, health
+from tailrace.web.cxone import authentication, jobs
+from tailrace.web.cxone.errors import answer, refusal_for
+from tailrace.web.envelope import Envelope
+from tailrace.web.errors import Refusal
+from tailrace.web.state import ReadCeiling, WebState
+
+_API = "/data-extraction/v1"
+_API_AS_PRINTED = "/data-extraction/V1"
+
+
+def create_app(runtime: Runtime, public_url: str) -> FastAPI:
+    """Make the application for a runtime; links and tokens name `public_url`."""
+    settings = runtime.settings
+    keys = load_signing_keys(runtime.database)
+    app = bare_app(settings.server.threads)
+    app.state.web = WebState(
+        runtime=runtime,
+        public_url=public_url,
+        tokens=Tokens(runtime.database, keys, issuer=public_url, area=settings.cxone.area),
+        link_key=keys.link,
+        storage=load_plugin("tailrace.storage", settings.storage.kind).open_store(runtime.storage_options),
+        reads=ReadCeiling(settings.cxone.read_limit_per_s),
+    )
+    _answer_faults(app, settings.cxone.profile)
+    return app
+
+
+def bare_app(threads: int = 1) -> FastAPI:
+    """Make the application with its routes alone: enough to describe it. Requests run in `threads` threads."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = threads
+        yield
+
+    app = FastAPI(redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.include_router(authentication.router)
+    app.include_router(jobs.router, prefix=_API)
+    app.include_router(jobs.router, prefix=_API_AS_PRINTED, include_in_schema=False)
+    app.include_router(downloads.router)
+    app.include_router(health.router)
+    app.get("/openapi.json", include_in_schema=False)(lambda: describe_api(app))
+    app.add_middleware(Envelope)
+    return app
+
+
+def describe_api(app: FastAPI) -> dict[str, Any]:
+    """Write the OpenAPI document; the framework's own 422, which never occurs, is left out."""
+    document = get_openapi(
+        title="Tailrace",
+        version=__version__,
+        summary="Bulk data extraction: the CXone Data Extraction API.",
+        routes=app.routes,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+    schemas = document.setdefault("components", {})
+    schemas.pop("schemas", None)
+    schemas["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    return document
+
+
+def _answer_faults(app: FastAPI, profile: str) -> None:
+    """Turn everything that is raised into the dialect's own error answer, never the framework's."""
+    offered = [(compile_path(path)[0], set(operations)) for path, operations in describe_api(app)["paths"].items()]
+
+    def refused(_request: Request, refusal: Exception) -> Response:
+        return answer(_as_refusal(refusal), profile)
+
+    def failed(request: Request, error: Exception) -> Response:
+        log = structlog.get_logger()
+        log.error("internal_error", correlation=request.state.correlation_id, exc_info=error)
+        return answer(Refusal("internal_error"), profile)
+
+    def not_routed(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        if status == 405:  # noqa: PLR2004 - the status itself
+            return answer(Refusal("method_not_allowed", headers={"Allow": _allowed(offered, request, error)}), profile)
+        return answer(Refusal("not_found" if status == 404 else "invalid_request"), profile)  # noqa: PLR2004
+
+    handlers: dict[Any, Callable[[Request, Exception], Response]] = {
+        TailraceError: refused,
+        Refusal: refused,
+        HTTPException: not_routed,
+        Exception: failed,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+def _as_refusal(error: Exception) -> Refusal:
+    return (
+        error
+        if isinstance(error, Refusal)
+        else refusal_for(error)
+        if isinstance(error, TailraceError)
+        else Refusal("internal_error")
+    )
+
+
+def _allowed(offered: Sequence[tuple[re.Pattern[str], set[str]]], request: Request, error: Exception) -> str:
+    """Name every method offered at this path; the framework knows those of one route only."""
+    path = request.url.path.replace(_API_AS_PRINTED, _API, 1)
+    methods = {method.upper() for pattern, known in offered if pattern.match(path) for method in known}
+    return ", ".join(sorted(methods)) or (getattr(error, "headers", None) or {}).get("Allow", "GET")

@@ -1,0 +1,86 @@
+"""The file behind a signed link, from the server's own store (section 5 of the specification)."""
+
+import re
+from base64 import b64encode
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from tailrace.jobs import results
+from tailrace.jobs.results import Download
+from tailrace.plugins import load_plugin
+from tailrace.web.errors import Refusal
+from tailrace.web.requests import State
+
+router = APIRouter(tags=["Download"])
+
+_ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+@router.get(
+    "/downloads/{key:path}",
+    summary="Fetch a result through its signed link",
+    operation_id="download",
+    responses={
+        200: {"description": "The whole file.", "content": {"text/csv": {"schema": {"type": "string"}}}},
+        206: {"description": "The range asked for."},
+        403: {"description": "The link is too old, changed or unknown."},
+        416: {"description": "The range lies outside the file."},
+    },
+)
+def download(key: str, request: Request, state: State, expires: str = "", signature: str = "") -> Response:
+    """The link itself is the permission; what counts is the moment the request starts."""
+    if not results.is_signed(state.link_key, key, expires, signature):
+        raise Refusal("link_invalid")
+    found = results.find_download(state.runtime.database, key, expires)
+    if found is None:
+        raise Refusal("link_expired")
+    etag = f'"{found.sha256}"'
+    headers = _headers(found, etag)
+    if _matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    span = _asked_range(request, etag, found.bytes)
+    if span is None:
+        blocks = state.storage.read(key, 0, found.bytes)
+        return StreamingResponse(blocks, 200, {**headers, "Content-Length": str(found.bytes)})
+    start, end = span
+    if start >= end:
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{found.bytes}"})
+    part = {"Content-Range": f"bytes {start}-{end - 1}/{found.bytes}", "Content-Length": str(end - start)}
+    return StreamingResponse(state.storage.read(key, start, end), 206, {**headers, **part})
+
+
+def _headers(found: Download, etag: str) -> dict[str, str]:
+    media_type = load_plugin("tailrace.formats", found.format).create((), {}).media_type
+    dates = f"{found.start_date}_{found.end_date}"
+    name = f"{found.dataset}_v{found.version}_{dates}_{found.job_id}.{found.format}"
+    return {
+        "Content-Type": media_type,
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+        "Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(found.sha256)).decode()}:",
+    }
+
+
+def _matches(header: str | None, etag: str) -> bool:
+    return header is not None and (header.strip() == "*" or etag in (tag.strip() for tag in header.split(",")))
+
+
+def _asked_range(request: Request, etag: str, size: int) -> tuple[int, int] | None:
+    """Read `Range`: None for the whole file; start and end, start not before end when it cannot be satisfied.
+
+    Several ranges, or an unreadable one, get the whole file (CX-508); so does one that `If-Range` rules out.
+    """
+    found = _ONE_RANGE.fullmatch(request.headers.get("range", "").strip())
+    condition = request.headers.get("if-range")
+    if found is None or (condition is not None and condition.strip() != etag):
+        return None
+    first, last = found.groups()
+    if first:
+        if last and int(last) < int(first):
+            return None
+        return int(first), min(int(last) + 1, size) if last else size
+    if not last:
+        return None
+    return (max(0, size - int(last)), size) if int(last) else (size, size)

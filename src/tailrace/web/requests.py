@@ -1,0 +1,38 @@
+"""What every route reads from a request: its body within bounds, the state, who calls from where."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from tailrace.web.errors import Refusal
+from tailrace.web.state import WebState
+
+_MOST_BYTES = 65_536
+
+
+def web_state(request: Request) -> WebState:
+    """Find the state of this process."""
+    return cast("WebState", request.app.state.web)
+
+
+async def read_body(request: Request) -> bytes:
+    """Read the body; one of more than 65,536 bytes is refused as soon as that is known (CX-013)."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > _MOST_BYTES:
+        raise Refusal("payload_too_large")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            raise Refusal("payload_too_large")
+    return bytes(body)
+
+
+def caller_address(request: Request) -> str:
+    """Tell the address the request came from."""
+    return request.client.host if request.client else ""
+
+
+State = Annotated[WebState, Depends(web_state)]
+Body = Annotated[bytes, Depends(read_body)]
+Address = Annotated[str, Depends(caller_address)]

@@ -1,0 +1,53 @@
+"""Listens: one socket, uvicorn behind it, requests in threads."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from tailrace.errors import AddressInUse
+
+_DRAIN_SECONDS = 20
+_BACKLOG = 1024
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket; raises AddressInUse when the address is taken or not allowed."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AddressInUse(f"Cannot listen on {host} port {port}: {reason}.") from error
+
+
+def serve_app(app: FastAPI, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Answer requests until SIGTERM or Ctrl-C, then let those under way end."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_keep_alive=30,
+    )
+    # uvicorn ends by raising the signal again for whoever listened before; here nobody needs it twice.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+    asyncio.run(_Server(config, on_ready).serve(sockets=[listener]))
+
+
+class _Server(uvicorn.Server):
+    """Tells when requests are accepted."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._on_ready()
