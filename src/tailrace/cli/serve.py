@@ -1,0 +1,114 @@
+"""`tailrace serve`: the API in this process, a worker beside it, both until SIGTERM or Ctrl-C."""
+
+import ctypes
+import ipaddress
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import structlog
+
+from tailrace.errors import SettingsInvalid, TailraceError
+from tailrace.runtime import Runtime, open_runtime
+from tailrace.settings import Settings
+from tailrace.web.app import create_app
+from tailrace.web.server import listen, serve_app
+
+_WATCH_SECONDS = 1.0
+# Between two starts of a worker that ends again and again.
+_LONGEST_PAUSE_SECONDS = 30.0
+_DRAIN_SECONDS = 40.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+def serve(data: Path | None, host: str | None, port: int | None) -> None:
+    """Serve until told to stop; prints one line with the address when requests are accepted.
+
+    Raises SettingsInvalid, AddressInUse and DatabaseUnavailable before anything is served.
+    """
+    with open_runtime(data) as runtime:
+        server = runtime.settings.server
+        listener = listen(host or server.host, server.port if port is None else port)
+        address, number = listener.getsockname()[:2]
+        public_url = _public_url(runtime.settings, address, number)
+        app = create_app(runtime, public_url)
+        companion = _Companion(runtime)
+        companion.start()
+        try:
+            serve_app(app, listener, lambda: _say_ready(runtime, public_url))
+        finally:
+            companion.stop()
+
+
+def _say_ready(runtime: Runtime, public_url: str) -> None:
+    print(f"Tailrace is ready at {public_url} (data: {runtime.data})", flush=True)  # noqa: T201 - its one line
+
+
+def _public_url(settings: Settings, address: str, port: int) -> str:
+    if settings.server.public_url:
+        return settings.server.public_url
+    if not ipaddress.ip_address(address).is_loopback:
+        raise SettingsInvalid(
+            f"server.public_url must be set when listening on {address}: links must name the address clients use."
+        )
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+class _Companion:
+    """The worker process beside the server, started again when it ends; and a look after the private database."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._log = structlog.get_logger()
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._watch, name="companion", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the worker finish what it runs, then end it."""
+        self._stopping.set()
+        self._thread.join()
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_DRAIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _watch(self) -> None:
+        pause = _WATCH_SECONDS
+        while True:
+            if self._process is None:
+                self._process = self._start()
+            elif self._process.poll() is not None:
+                self._log.error("worker_ended", status=self._process.returncode, again_in_seconds=pause)
+                if self._stopping.wait(pause):
+                    return
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                self._process = self._start()
+            if self._stopping.wait(_WATCH_SECONDS):
+                return
+            try:
+                self._runtime.ensure_database()
+            except TailraceError as error:
+                self._log.error("database_not_started", reason=str(error))
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start a worker that is told to stop when this process dies, however it dies.
+
+        The kernel sends that signal when the thread that started it ends, so the thread lives as long as we do.
+        """
+        command = [sys.executable, "-m", "tailrace", "worker", "--data", str(self._runtime.data)]
+        return subprocess.Popen(command, preexec_fn=_die_with_parent)  # noqa: PLW1509, S603 - one call into libc
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,19 @@
+"""`tailrace worker`: one more worker for the data folder or database."""
+
+from pathlib import Path
+
+from tailrace.jobs.queue import Slots
+from tailrace.runtime import open_runtime
+from tailrace.settings import Settings
+from tailrace.worker.loop import Worker
+
+
+def run_worker(data: Path | None) -> None:
+    """Run jobs until SIGTERM or Ctrl-C; what runs then is finished first."""
+    with open_runtime(data) as runtime:
+        Worker(runtime, slots_of(runtime.settings)).run()
+
+
+def slots_of(settings: Settings) -> dict[str, Slots]:
+    """Tell how many jobs of each dialect run at once."""
+    return {"cxone": Slots(settings.cxone.max_concurrent, settings.cxone.max_concurrent_per_tenant)}

@@ -1,0 +1,152 @@
+"""One extraction as the client sees it: asks for its status, waits, downloads, cancels."""
+
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+
+from tailrace.client.answers import check_answer, read_json, retry_after
+from tailrace.client.connection import Connection
+from tailrace.client.download import Download, fetch_file
+from tailrace.client.progress import Progress, ProgressCallback
+from tailrace.errors import ClientError, ServerUnreachable, UnknownJob
+
+JOBS_PATH = "/data-extraction/v1/jobs"
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _PAUSE_GROWTH = 0.05, 1.0, 1.5
+# Asking for a status may be repeated at will, so a restart of the server is waited out.
+_PATIENCE_WITH_OUTAGES_SECONDS = 60
+_LONGEST_REQUESTED_PAUSE_SECONDS = 60
+_SUCCEEDED, _RUNNING = "SUCCEEDED", "RUNNING"
+
+
+class Job:
+    """One extraction; `status` is what the last call told.
+
+    `status` is `RUNNING`, `SUCCEEDED`, `FAILED`, `CANCELLED` or `EXPIRED`; `error_message` says why there is no result;
+    `slices_done` and `slices_total` are known while it runs, if the server tells them.
+    """
+
+    def __init__(self, connection: Connection, job_id: str, status: str = _RUNNING) -> None:
+        """Take a job's id; nothing is asked yet."""
+        self._connection = connection
+        self.id = job_id
+        self.status = status
+        self.error_message = ""
+        self.slices_done = 0
+        self.slices_total: int | None = None
+
+    def __repr__(self) -> str:
+        """Show id and status."""
+        return f"Job(id={self.id!r}, status={self.status!r})"
+
+    def refresh(self) -> Self:
+        """Ask for the status once; raises UnknownJob, NotPermitted, NotAuthenticated, ServerUnreachable."""
+        self._read("GET")
+        return self
+
+    def cancel(self) -> Self:
+        """Cancel the job; raises ClientError when it has ended already, NotPermitted when it is another user's."""
+        self._read("DELETE")
+        return self
+
+    def wait(self, timeout_seconds: float | None = None, progress: ProgressCallback | None = None) -> Self:
+        """Wait until the job has succeeded, for `timeout_seconds` at most (None: for as long as it takes).
+
+        A server that does not answer is asked again for a minute. Raises ClientError with the server's reason when the
+        job ended without a result, and when the time is over; the job runs on then.
+        """
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        pause, answered_at = _FIRST_PAUSE_SECONDS, time.monotonic()
+        while True:
+            asked_to_wait = self._poll(answered_at)
+            if asked_to_wait == 0:
+                answered_at = time.monotonic()
+                if self.status != _RUNNING:
+                    return self._ended()
+                _report(progress, self)
+            _sleep_until(deadline, max(pause, asked_to_wait), self.id)
+            pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+
+    def download(self, path: Path | str, progress: ProgressCallback | None = None) -> Download:
+        """Save the result as `path`, complete or not at all.
+
+        A lost connection is resumed. Raises ClientError when the job has no result or the file cannot be written,
+        DownloadDamaged when the bytes are not those announced, ServerUnreachable when the server stays away.
+        """
+        return fetch_file(self._connection.http, self._link, Path(path), progress)
+
+    def _poll(self, answered_at: float) -> float:
+        """Ask once and return 0, or the seconds to wait before asking again when there is no answer for now."""
+        try:
+            response = self._connection.send("GET", f"{JOBS_PATH}/{self.id}")
+        except ServerUnreachable:
+            if time.monotonic() - answered_at > _PATIENCE_WITH_OUTAGES_SECONDS:
+                raise
+            return _LONGEST_PAUSE_SECONDS
+        if response.status_code == httpx2.codes.TOO_MANY_REQUESTS:
+            return min(retry_after(response), _LONGEST_REQUESTED_PAUSE_SECONDS)
+        if response.status_code == httpx2.codes.SERVICE_UNAVAILABLE:
+            if time.monotonic() - answered_at > _PATIENCE_WITH_OUTAGES_SECONDS:
+                check_answer(response, UnknownJob)
+            return min(retry_after(response), _LONGEST_REQUESTED_PAUSE_SECONDS)
+        self._take(response)
+        return 0
+
+    def _link(self) -> str:
+        """Get a fresh link to the result; raises ClientError when there is none."""
+        link = self._read("GET")
+        self._ended()
+        if not link.startswith(("http://", "https://")):
+            raise ClientError(f"The server gave no link to the result of job {self.id}.")
+        return link
+
+    def _read(self, method: str) -> str:
+        return self._take(self._connection.send(method, f"{JOBS_PATH}/{self.id}"))
+
+    def _take(self, response: httpx2.Response) -> str:
+        """Keep what an answer tells and return the link, which is kept nowhere."""
+        check_answer(response, UnknownJob)
+        status, result = _read_status(read_json(response))
+        self.status = status
+        self.error_message = str(result.get("errorMessage") or result.get("messageError") or "")
+        self.slices_done, self.slices_total = _slices(response.headers.get("Tailrace-Progress", ""))
+        return str(result.get("url") or "")
+
+    def _ended(self) -> Self:
+        """Return a job that has succeeded; raises ClientError for any other."""
+        if self.status == _SUCCEEDED:
+            return self
+        if self.status == _RUNNING:
+            raise ClientError(f"Job {self.id} is still running; wait for it first.")
+        reason = f": {self.error_message}" if self.error_message else ""
+        raise ClientError(f"Job {self.id} ended as {self.status}{reason}.")
+
+
+def _read_status(answer: Any) -> tuple[str, dict[str, Any]]:
+    job = answer.get("jobStatus") if isinstance(answer, dict) else None
+    if not isinstance(job, dict) or not isinstance(job.get("status"), str):
+        raise ClientError("The server's answer holds no job status; is this a Tailrace server?")
+    result = job.get("result")
+    return job["status"], result if isinstance(result, dict) else {}
+
+
+def _slices(text: str) -> tuple[int, int | None]:
+    """Read `3/8`; anything else counts as not told."""
+    done, _, total = text.partition("/")
+    if not (done.isascii() and done.isdigit() and total.isascii() and total.isdigit()):
+        return 0, None
+    return min(int(done), int(total)), int(total)
+
+
+def _report(progress: ProgressCallback | None, job: Job) -> None:
+    if progress:
+        progress(Progress("waiting", job.slices_done, job.slices_total))
+
+
+def _sleep_until(deadline: float | None, seconds: float, job_id: str) -> None:
+    """Sleep, but not beyond the deadline; raises ClientError when it is reached."""
+    left = seconds if deadline is None else deadline - time.monotonic()
+    if left <= 0:
+        raise ClientError(f"Job {job_id} is still running after the time given; it runs on and keeps its id.")
+    time.sleep(min(seconds, left))
