@@ -106,5 +106,9 @@ def _unite(name: str, versions: list[Dataset]) -> Table:
         raise CatalogInvalid(f"Dataset '{name}': versions disagree about the range column.")
     hidden = {key for dataset in versions for key in dataset.hidden_keys if key not in columns}
     return Table(
-        name=name, range_column=ranges.pop(), columns=tuple(columns.values()), hidden_keys=tuple(sorted(hidden))
+        name=name,
+        range_column=ranges.pop(),
+        columns=tuple(columns.values()),
+        hidden_keys=tuple(sorted(hidden)),
+        order=tuple(versions[-1].order_columns()),
     )

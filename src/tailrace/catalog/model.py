@@ -150,3 +150,4 @@ class Table(_Model):
     range_column: str  # stored name
     columns: tuple[Column, ...] = Field(strict=False)
     hidden_keys: tuple[str, ...] = Field((), strict=False)
+    order: tuple[Column, ...] = Field((), strict=False)  # rows are stored in the newest version's order

@@ -12,7 +12,7 @@ class Scan:
     """What to read: the source's parts, the range on one column, and what orders rows within an instant.
 
     `source` is the engine's own (files for DuckDB); `start` and `end` are UTC instants, half-open, without zone;
-    `order` are SQL expressions, applied after the range column, nulls first.
+    `order` are SQL terms; `in_order` are the parts of the source known to hold their rows in just this order.
     """
 
     source: tuple[str, ...]
@@ -20,14 +20,19 @@ class Scan:
     start: datetime
     end: datetime
     order: tuple[str, ...]
+    in_order: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A sub-range of the range column, half-open; slices in order, end to end, are the whole range."""
+    """A sub-range of the range column, half-open; slices in order, end to end, are the whole range.
+
+    `source` are the parts of the source that may hold its rows; empty stands for all.
+    """
 
     start: datetime
     end: datetime
+    source: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 A slice is sorted by one thread, so its memory does not grow with the result; speed comes from several slices at once.
 """
 
+import glob
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import duckdb
 import nanoarrow
@@ -16,10 +17,10 @@ import nanoarrow
 from tailrace.engines.base import Block, Scan, Slice
 from tailrace.errors import SourceUnavailable
 
-# A slice should render to some 10 MB: small enough to hold several, large enough not to feel its start. As many rows
-# as intake puts into a row group, so that a slice reads one group and no group is read twice.
-_ROWS_PER_SLICE = 16_384
-_BYTES_PER_SLICE = 16 * 2**20
+# A slice should render to some 20 MB: small enough to hold several, large enough that its start (planning the
+# statement, about 10 ms) does not show. A few whole row groups of those intake writes, so that none is read twice.
+_ROWS_PER_SLICE = 49_152
+_BYTES_PER_SLICE = 32 * 2**20
 
 _CONFIG: dict[str, Any] = {
     "threads": 1,
@@ -36,6 +37,8 @@ def connect(options: Mapping[str, Any]) -> Iterator["DuckDBEngine"]:
     config = _CONFIG | {"memory_limit": f"{options['memory_mb']}MB", "temp_directory": str(options["scratch"])}
     connection = duckdb.connect(":memory:", config=config)
     try:
+        # Stored files never change, and every slice would read their metadata anew.
+        connection.execute("SET parquet_metadata_cache = true")
         yield DuckDBEngine(connection)
     finally:
         connection.close()
@@ -52,22 +55,29 @@ class DuckDBEngine:
         """Cut the range along the row groups of the files, by the statistics written with them."""
         if not scan.source:
             return []
-        groups = self._fetch(_ROW_GROUPS, [list(scan.source), scan.range_column, scan.start, scan.end])
+        paths = _literally(scan.source)
+        rows = self._fetch(_ROW_GROUPS, [paths, scan.range_column, scan.start, scan.end])
+        groups = [_RowGroup(*row) for row in rows]
         cuts = [scan.start, *_cuts(scan, groups), scan.end]
-        return [Slice(start, end) for start, end in pairwise(cuts)] if groups else []
+        return [Slice(start, end, _files_of(groups, start, end)) for start, end in pairwise(cuts)] if groups else []
 
     def count(self, scan: Scan) -> int:
         """Count the rows of the range; reads the range column only."""
         if not scan.source:
             return 0
-        return int(self._fetch(f"SELECT count(*) {_from(scan)}", [list(scan.source), scan.start, scan.end])[0][0])
+        statement = f"SELECT count(*) {_from(scan)}"
+        return int(self._fetch(statement, [_literally(scan.source), scan.start, scan.end])[0][0])
 
     def render(self, scan: Scan, part: Slice, row: str) -> Iterator[Block]:
-        """Render one slice; the bytes are DuckDB's own buffers, not copied."""
-        order = ", ".join([_name(scan.range_column), *(f"{key} NULLS FIRST" for key in scan.order)])
-        statement = f"SELECT {row} AS line {_from(scan)} ORDER BY {order}"
+        """Render one slice; the bytes are DuckDB's own buffers, not copied.
+
+        Rows of one file that is in order need no sorting: one thread reads them as they are stored.
+        """
+        files = part.source or scan.source
+        order = "" if len(files) == 1 and files[0] in scan.in_order else f"ORDER BY {', '.join(scan.order)}"
+        statement = f"SELECT {row} AS line {_from(scan)} {order}"
         try:
-            relation = self._connection.sql(statement, params=[list(scan.source), part.start, part.end])
+            relation = self._connection.sql(statement, params=[_literally(files), part.start, part.end])
             for array in nanoarrow.ArrayStream(relation):
                 lines = array.child(0)
                 yield Block(len(lines), memoryview(lines.buffer(2)))
@@ -85,6 +95,16 @@ class DuckDBEngine:
             raise _unavailable(error) from error
 
 
+class _RowGroup(NamedTuple):
+    """A row group of a file: the least and greatest value of the range column, if known, rows, uncompressed bytes."""
+
+    file: str
+    least: datetime | None
+    greatest: datetime | None
+    rows: int
+    bytes: int
+
+
 # Every row group that may hold rows of the range: its least and greatest value (null when the file has no
 # statistics), rows, and bytes before compression.
 _ROW_GROUPS = """
@@ -95,7 +115,7 @@ _ROW_GROUPS = """
     sized AS (
         SELECT file_name, row_group_id, sum(total_uncompressed_size) AS bytes
         FROM parquet_metadata($1) GROUP BY ALL)
-    SELECT least, greatest, rows, bytes FROM ranged JOIN sized USING (file_name, row_group_id)
+    SELECT file_name, least, greatest, rows, bytes FROM ranged JOIN sized USING (file_name, row_group_id)
     WHERE rows > 0 AND coalesce(least < $4 AND greatest >= $3, true)
     ORDER BY least NULLS FIRST, greatest
 """
@@ -106,22 +126,38 @@ def _from(scan: Scan) -> str:
     return f"FROM read_parquet($1, union_by_name = true) WHERE {name} >= $2 AND {name} < $3"
 
 
-def _cuts(scan: Scan, groups: list[tuple[datetime | None, datetime | None, int, int]]) -> Iterator[datetime]:
+def _cuts(scan: Scan, groups: list[_RowGroup]) -> Iterator[datetime]:
     """Yield the instants between slices, rising: a new slice where the last has rows enough.
 
     Any cut is right, as slices are ranges of values; these are only chosen to make them of a size.
     """
     last, rows, size = scan.start, 0, 0
-    for least, greatest, group_rows, group_bytes in groups:
-        pieces = max(1, math.ceil(group_bytes / _BYTES_PER_SLICE), math.ceil(group_rows / (2 * _ROWS_PER_SLICE)))
+    for group in groups:
+        pieces = max(1, math.ceil(group.bytes / _BYTES_PER_SLICE), math.ceil(group.rows / (2 * _ROWS_PER_SLICE)))
         for piece in range(pieces):
-            at = _between(least, greatest, piece, pieces)
+            at = _between(group.least, group.greatest, piece, pieces)
             full = rows >= _ROWS_PER_SLICE or size >= _BYTES_PER_SLICE
             if full and at is not None and last < at < scan.end:
                 yield at
                 last, rows, size = at, 0, 0
-            rows += group_rows // pieces
-            size += group_bytes // pieces
+            rows += group.rows // pieces
+            size += group.bytes // pieces
+
+
+def _files_of(groups: list[_RowGroup], start: datetime, end: datetime) -> tuple[str, ...]:
+    """Name the files with a row group that may hold rows of a slice."""
+    return tuple(
+        dict.fromkeys(
+            group.file
+            for group in groups
+            if group.least is None or group.greatest is None or (group.least < end and group.greatest >= start)
+        )
+    )
+
+
+def _literally(files: Sequence[str]) -> list[str]:
+    """Keep DuckDB from taking a sign in a path for a pattern."""
+    return [glob.escape(file) for file in files]
 
 
 def _between(least: datetime | None, greatest: datetime | None, piece: int, pieces: int) -> datetime | None:

@@ -81,6 +81,11 @@ def write_value(field: Field) -> str:
             return f"CASE WHEN {value} THEN {true} WHEN NOT {value} THEN {false} END"
 
 
+def write_order(range_source: str, fields: Sequence[Field]) -> tuple[str, ...]:
+    """The SQL terms that order rows: by instant, then by the written texts in byte order, none first (CX-614)."""
+    return (f"{quote_name(range_source)} NULLS FIRST", *(f"{write_value(field)} NULLS FIRST" for field in fields))
+
+
 def quote_name(name: str) -> str:
     """Write a name as a SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

@@ -129,9 +129,10 @@ def _read_lines(
     connection.execute(f"""
         CREATE TABLE staged AS SELECT * FROM read_csv(
             {quote_text(path)}, auto_detect = false, columns = {{{columns}}}, header = false, delim = '{separator}',
-            quote = '{quote}', escape = '{quote}', new_line = '{_WRITTEN[line_end]}', nullstr = '', allow_quoted_nulls = false,
-            strict_mode = false, parallel = false, null_padding = false, ignore_errors = false, compression = 'none',
-            max_line_size = {limit}, buffer_size = {max(2 * limit, _BUFFER)})""")
+            quote = '{quote}', escape = '{quote}', new_line = '{_WRITTEN[line_end]}', nullstr = '',
+            allow_quoted_nulls = false, strict_mode = false, parallel = false, null_padding = false,
+            ignore_errors = false, compression = 'none', max_line_size = {limit},
+            buffer_size = {max(2 * limit, _BUFFER)})""")
 
 
 def _check_totals(connection: duckdb.DuckDBPyConnection, source: Input, total: int, cell_bytes: int | None) -> None:

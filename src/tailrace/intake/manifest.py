@@ -14,7 +14,7 @@ class StoredFile:
     """One published file, its `path` relative to the tables folder.
 
     `first_at` and `last_at` span the range column (UTC); both are None when no row has a value there.
-    `plain_columns` hold only text that no format escapes.
+    `plain_columns` hold only text that no format escapes; `sorted_by` are the SQL terms of the order its rows are in.
     """
 
     path: str
@@ -23,6 +23,7 @@ class StoredFile:
     first_at: datetime | None
     last_at: datetime | None
     plain_columns: tuple[str, ...]
+    sorted_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class NewFile:
     input_name: str
     input_sha256: str
     plain_columns: tuple[str, ...]
+    sorted_by: tuple[str, ...]
 
 
 def stored_files(
@@ -48,7 +50,7 @@ def stored_files(
     """
     rows = database.execute(
         """
-        SELECT path, rows, bytes, first_at, last_at, plain_columns FROM stored_files
+        SELECT path, rows, bytes, first_at, last_at, plain_columns, sorted_by FROM stored_files
         WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s
           AND (%(start)s::timestamptz IS NULL OR last_at >= %(start)s)
           AND (%(end)s::timestamptz IS NULL OR first_at < %(end)s)
@@ -57,7 +59,10 @@ def stored_files(
         {"tenant_id": tenant_id, "dataset": dataset, "start": start, "end": end},
     )
     return [
-        StoredFile(row.path, row.rows, row.bytes, row.first_at, row.last_at, tuple(row.plain_columns)) for row in rows
+        StoredFile(
+            row.path, row.rows, row.bytes, row.first_at, row.last_at, tuple(row.plain_columns), tuple(row.sorted_by)
+        )
+        for row in rows
     ]
 
 
@@ -88,13 +93,21 @@ def publish(connection: Connection, tenant_id: UUID, dataset: str, new_files: Se
             """
             INSERT INTO stored_files
                 (tenant_id, dataset, input_sha256, input_name, path, rows, bytes, first_at, last_at,
-                 plain_columns)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                 plain_columns, sorted_by)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             ON CONFLICT (tenant_id, dataset, input_sha256) DO NOTHING
             """,
             [
                 *(tenant_id, dataset, new.input_sha256, new.input_name),
-                *(new.path, new.rows, new.bytes, new.first_at, new.last_at, list(new.plain_columns)),
+                *(
+                    new.path,
+                    new.rows,
+                    new.bytes,
+                    new.first_at,
+                    new.last_at,
+                    list(new.plain_columns),
+                    list(new.sorted_by),
+                ),
             ],
         )
     paths = [new.path for new in new_files]

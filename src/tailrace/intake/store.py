@@ -19,7 +19,7 @@ import duckdb
 from tailrace.catalog.model import ROW_KEY, Column, Table
 from tailrace.database.pool import Database
 from tailrace.errors import DatabaseUnavailable, LoadRefused
-from tailrace.formats.base import quote_name, quote_text
+from tailrace.formats.base import quote_name, quote_text, write_order
 from tailrace.intake.manifest import NewFile, publish
 from tailrace.intake.plain import find_plain_columns
 
@@ -145,7 +145,7 @@ class Shipment:
         )
         relative = str(path.relative_to(self._tables))
         new = _measure(
-            connection, unfinished, self._table, NewFile(relative, 0, 0, None, None, input_name, input_sha256, ())
+            connection, unfinished, self._table, NewFile(relative, 0, 0, None, None, input_name, input_sha256, (), ())
         )
         if new.rows != rows.total:
             raise LoadRefused(f"{input_name}: {rows.total} rows were read, but {new.rows} stored; nothing was loaded.")
@@ -187,8 +187,13 @@ def stored_query(table: Table, rows: Rows, key: str) -> str:
     columns += [(hidden, "VARCHAR") for hidden in table.hidden_keys]
     parts = [f"{_value(rows, source, kind, row_key)} AS {quote_name(source)}" for source, kind in columns]
     parts.append(f"{row_key} AS {quote_name(ROW_KEY)}")
-    order = f"{quote_name(table.range_column)} NULLS FIRST, {quote_name(ROW_KEY)}"
-    return f"SELECT {', '.join(parts)} FROM {rows.relation} ORDER BY {order}"
+    order = ", ".join([*stored_order(table), quote_name(ROW_KEY)])
+    return f"FROM (SELECT {', '.join(parts)} FROM {rows.relation}) ORDER BY {order}"
+
+
+def stored_order(table: Table) -> tuple[str, ...]:
+    """Tell the SQL terms of the order in which rows are stored; the row key decides between what is alike in them."""
+    return write_order(table.range_column, [column.as_field() for column in table.order])
 
 
 # Stands for "the row key" among the values of `Rows`, which do not know it.
@@ -217,6 +222,7 @@ def _measure(connection: duckdb.DuckDBPyConnection, path: Path, table: Table, ne
             first_at=first and first.replace(tzinfo=UTC),
             last_at=last and last.replace(tzinfo=UTC),
             plain_columns=find_plain_columns(connection, stored, texts),
+            sorted_by=stored_order(table),
         )
 
 

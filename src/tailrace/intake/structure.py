@@ -229,7 +229,7 @@ def _explain(content: _Buffer, start: int, line: int, cells: int) -> tuple[Flaw 
 
 
 def _walk(content: _Buffer, position: int) -> tuple[int, int, str]:
-    """Go through a record's cells to its end or first problem; returns where that is, the cell (from 1), the problem."""
+    """Go through a record's cells to its end or first problem; returns where that is, the cell, and the problem."""
     cell = 0
     while True:
         cell += 1

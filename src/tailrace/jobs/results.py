@@ -64,7 +64,7 @@ def sign_link(link_key: bytes, job: JobView, life_seconds: int) -> str:
     if job.result_key is None or job.result_until is None:
         raise UnknownJob("Job not found")
     until = min(job.read_at + timedelta(seconds=life_seconds), job.result_until)
-    expires = int(until.timestamp() * 1000)
+    expires = str(int(until.timestamp() * 1000))
     return f"/downloads/{job.result_key}?expires={expires}&signature={_sign(link_key, job.result_key, expires)}"
 
 
@@ -72,10 +72,10 @@ def is_signed(link_key: bytes, key: str, expires: str, signature: str) -> bool:
     """Tell whether a link is one of ours, unchanged; its age is checked by find_download."""
     if not (expires.isascii() and expires.isdigit() and len(expires) <= _LONGEST_EXPIRES and signature.isascii()):
         return False
-    return hmac.compare_digest(_sign(link_key, key, int(expires)), signature)
+    return hmac.compare_digest(_sign(link_key, key, expires), signature)
 
 
-def _sign(link_key: bytes, key: str, expires: int) -> str:
+def _sign(link_key: bytes, key: str, expires: str) -> str:
     digest = hmac.new(link_key, f"{key}\n{expires}".encode(), sha256).digest()
     return urlsafe_b64encode(digest).decode().rstrip("=")
 

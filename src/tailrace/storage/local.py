@@ -18,6 +18,7 @@ from tailrace.errors import StorageUnavailable
 from tailrace.storage.base import BLOCK_BYTES, StoredObject
 
 _UNFINISHED = ".part"
+_TRIES = 3
 
 
 def open_store(options: Mapping[str, Any]) -> "LocalStorage":
@@ -44,8 +45,7 @@ class LocalStorage:
         path = self._path(key)
         unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with unfinished.open("xb", buffering=0) as file:
+            with _open_new(unfinished) as file:
                 yield _FileWriter(file)
                 os.fsync(file.fileno())
             unfinished.rename(path)
@@ -54,9 +54,11 @@ class LocalStorage:
             raise StorageUnavailable(f"The result cannot be written: {error.strerror}") from error
         finally:
             unfinished.unlink(missing_ok=True)
+            self._remove_empty_folders(path)
 
     def size(self, key: str) -> int:
         """Tell a file's size in bytes."""
+        self._path(key)
         try:
             return obstore.head(self._store, key)["size"]
         except (BaseError, OSError) as error:
@@ -73,17 +75,21 @@ class LocalStorage:
 
     def delete(self, key: str) -> None:
         """Remove a file, and its folders when they are empty then."""
+        path = self._path(key)
         with suppress(FileNotFoundError, BaseError):
             obstore.delete(self._store, key)
-        for folder in self._path(key).parents:
-            if folder == self._folder or not _remove_if_empty(folder):
-                break
+        self._remove_empty_folders(path)
 
     def list_objects(self) -> Iterator[StoredObject]:
         """Yield every file of the folder."""
         for batch in obstore.list(self._store):
             for found in batch:
                 yield StoredObject(found["path"], found["size"], found["last_modified"])
+
+    def _remove_empty_folders(self, path: Path) -> None:
+        for folder in path.parents:
+            if folder == self._folder.resolve() or not _remove_if_empty(folder):
+                break
 
     def _path(self, key: str) -> Path:
         path = (self._folder / key).resolve()
@@ -106,6 +112,15 @@ class _FileWriter:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise StorageUnavailable(f"The result cannot be written: {error.strerror}") from error
+
+
+def _open_new(path: Path) -> Any:
+    """Open a new file for raw writing; tries again when another removed the folder, empty as it was, meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return path.open("xb", buffering=0)
+    raise StorageUnavailable("The result cannot be written: its folder keeps being removed")
 
 
 def _read_blocks(file: "BinaryIO | Any", left: int) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from tailrace.web.requests import State
 router = APIRouter(tags=["Download"])
 
 _ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_LONGEST_POSITION = 18
 
 
 @router.get(
@@ -64,7 +65,10 @@ def _headers(found: Download, etag: str) -> dict[str, str]:
 
 
 def _matches(header: str | None, etag: str) -> bool:
-    return header is not None and (header.strip() == "*" or etag in (tag.strip() for tag in header.split(",")))
+    """Compare as If-None-Match does, which takes a weakened tag for its strong one."""
+    return header is not None and (
+        header.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in header.split(","))
+    )
 
 
 def _asked_range(request: Request, etag: str, size: int) -> tuple[int, int] | None:
@@ -76,11 +80,19 @@ def _asked_range(request: Request, etag: str, size: int) -> tuple[int, int] | No
     condition = request.headers.get("if-range")
     if found is None or (condition is not None and condition.strip() != etag):
         return None
-    first, last = found.groups()
-    if first:
-        if last and int(last) < int(first):
+    first, last = (_position(text) for text in found.groups())
+    if first is not None:
+        if last is not None and last < first:
             return None
-        return int(first), min(int(last) + 1, size) if last else size
-    if not last:
+        return first, size if last is None else min(last + 1, size)
+    if last is None:
         return None
-    return (max(0, size - int(last)), size) if int(last) else (size, size)
+    return (max(0, size - last), size) if last else (size, size)
+
+
+def _position(digits: str) -> int | None:
+    """Read a place in a file, None when there is no digit; one beyond any file's end may have any length."""
+    if not digits:
+        return None
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= _LONGEST_POSITION else 10**_LONGEST_POSITION

@@ -14,7 +14,9 @@ class JsonAnswer(Response):
     def __init__(self, body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         """Take a body that json can write."""
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        super().__init__(text.encode(), status_code=status, headers=dict(headers or {}))
+        # Half a surrogate pair, which a client may have sent as an escape, goes back as that escape.
+        content = text.encode("utf-8", "backslashreplace")
+        super().__init__(content, status_code=status, headers=dict(headers or {}))
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault

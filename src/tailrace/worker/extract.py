@@ -10,15 +10,13 @@ from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
 from typing import Any, Self
 
+from tailrace.catalog.model import ROW_KEY
 from tailrace.engines.base import Block, Engine, Scan, Slice
 from tailrace.errors import ExtractionFailed, ResultTooLarge, StorageUnavailable
-from tailrace.formats.base import Format, write_value
+from tailrace.formats.base import Format, quote_name, write_order
 from tailrace.jobs.model import Request, Result
 from tailrace.plugins import load_plugin
 from tailrace.storage.base import Storage, Writer
-
-# The last word on order: unique for every stored row.
-_ROW_KEY = '"_row_key"'
 
 Report = Callable[[int, int], None]
 
@@ -27,11 +25,13 @@ Report = Callable[[int, int], None]
 class Task:
     """One attempt: the request, what to read, where to write, and with what means.
 
-    `plain` are the stored columns known to need no escaping.
+    `in_order` are the parts of the source whose rows are in the request's order, `plain` the stored columns known to
+    need no escaping.
     """
 
     request: Request
     source: tuple[str, ...]
+    in_order: tuple[str, ...]
     plain: tuple[str, ...]
     key: str
     engine: str
@@ -99,7 +99,8 @@ def _scan(task: Task) -> Scan:
         range_column=request.range_source,
         start=_without_zone(request.start),
         end=_without_zone(max(end, request.start)),
-        order=(*(write_value(key) for key in request.order), _ROW_KEY),
+        order=(*write_order(request.range_source, request.order), quote_name(ROW_KEY)),
+        in_order=frozenset(task.in_order),
     )
 
 

@@ -3,6 +3,7 @@
 Nothing waits for it: what is past its time is refused by the clock, whether or not it has been removed.
 """
 
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,7 +96,10 @@ class Housekeeping:
         leavings = [path for path in old if str(path.relative_to(tables)) not in published]
         for path in leavings:
             path.unlink(missing_ok=True)
-        return len(leavings)
+        scratch = [path for path in tables.glob(".scratch-*") if _modified(path) < before]
+        for path in scratch:
+            shutil.rmtree(path, ignore_errors=True)
+        return len(leavings) + len(scratch)
 
 
 def _job_of(found: StoredObject) -> UUID | None:

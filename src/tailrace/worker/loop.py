@@ -20,6 +20,7 @@ import structlog
 
 from tailrace.database.pool import Connection
 from tailrace.errors import DatabaseUnavailable, ExtractionFailed, ResultTooLarge, TailraceError, TookTooLong
+from tailrace.formats.base import write_order
 from tailrace.intake.manifest import StoredFile, stored_files
 from tailrace.jobs import queue
 from tailrace.jobs.model import Lease, Result
@@ -186,9 +187,11 @@ class Worker:
         """Fix what the attempt reads, one moment of the source, and a key that was never used (CX-615)."""
         runtime, request = self._runtime, lease.request
         files = stored_files(runtime.database, lease.tenant_id, request.table, request.start, request.end)
+        order = write_order(request.range_source, request.order)
         return Task(
             request=request,
             source=tuple(str(runtime.tables / file.path) for file in files),
+            in_order=tuple(str(runtime.tables / file.path) for file in files if file.sorted_by == order),
             plain=_plain_in_all(files),
             key=f"{lease.tenant_id}/{lease.job_id}/{lease.attempt}-{secrets.token_hex(8)}.{request.format}",
             engine="duckdb",

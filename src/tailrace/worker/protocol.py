@@ -13,6 +13,7 @@ def write_task(stream: IO[bytes], task: Task) -> None:
     message = {
         "request": task.request.as_json(),
         "source": task.source,
+        "in_order": task.in_order,
         "plain": task.plain,
         "key": task.key,
         "engine": task.engine,
@@ -27,7 +28,7 @@ def write_task(stream: IO[bytes], task: Task) -> None:
 def read_task(line: bytes) -> Task:
     """Read a task in the child."""
     message = json.loads(line)
-    lists = {name: tuple(message[name]) for name in ("source", "plain")}
+    lists = {name: tuple(message[name]) for name in ("source", "in_order", "plain")}
     return Task(**{**message, **lists, "request": Request.from_json(message["request"])})
 
 

@@ -79,6 +79,7 @@ CREATE TABLE stored_files (
     first_at     timestamptz,
     last_at      timestamptz,
     plain_columns text[] NOT NULL DEFAULT '{}',  -- text no format has to escape
+    sorted_by    text[] NOT NULL DEFAULT '{}',   -- terms of the order its rows are in
     loaded_at    timestamptz NOT NULL DEFAULT now(),
     UNIQUE (tenant_id, dataset, input_sha256)
 );
