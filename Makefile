@@ -48,7 +48,7 @@ format: setup ## Format the code and mend what lint can mend
 bench: setup ## Measure against what a user would use instead
 	@$(BIN)/python benchmarks/extract_csv.py
 
-docs: setup ## Write the generated pages (settings, errors, datasets, requirements, OpenAPI)
+docs: setup ## Write the generated pages (settings, errors, datasets, OpenAPI)
 	@$(BIN)/python docs/build.py
 
 clean: ## Remove everything that was made, but no data folder

@@ -202,7 +202,8 @@ def _add_environment(values: dict[str, Any], environ: Mapping[str, str]) -> list
     # Shorthands first, so that the full name has the last word.
     for variable, text in sorted(environ.items(), key=lambda item: item[0] not in _SHORTHANDS):
         place = _SHORTHANDS.get(variable) or _place(variable)
-        if place is None:
+        # Set but empty is how many platforms say "not set" of the shorthands.
+        if place is None or (variable in _SHORTHANDS and not text):
             continue
         group, name = place
         part = values.setdefault(group, {})

@@ -163,6 +163,7 @@ class Shipment:
         """
         if not self._waiting:
             return set()
+        self._touch()
         sent = False
         for last_try in (False, True):
             try:
@@ -178,6 +179,14 @@ class Shipment:
                     raise
         self._unfinished -= {self._tables / path for path in published}
         return published
+
+    def _touch(self) -> None:
+        """Make the files young again, as old ones without a row are swept; raises LoadRefused when one is gone."""
+        try:
+            for new in self._waiting:
+                os.utime(self._tables / new.path)
+        except OSError as error:
+            raise LoadRefused(f"A stored file is not there any more ({error.strerror}); nothing was loaded.") from error
 
 
 def stored_query(table: Table, rows: Rows, key: str) -> str:

@@ -66,7 +66,7 @@ class Request:
 class Lease:
     """A claim on a job: every write of its holder names the epoch, so that a late holder changes nothing.
 
-    `remaining_seconds` is what is left of the time all attempts have together.
+    `claimed_at` is by the database's clock; `remaining_seconds` is what is left of the time all attempts have together.
     """
 
     job_id: UUID
@@ -74,6 +74,7 @@ class Lease:
     dataset: str
     attempt: int
     epoch: int
+    claimed_at: datetime
     remaining_seconds: float
     request: Request
 

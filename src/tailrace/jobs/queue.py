@@ -75,7 +75,7 @@ def claim(database: Database, dialect: str, slots: Slots, worker: str, lease_sec
                     secs => (request #>> '{limits,timeout_seconds}')::float8)),
                 slices_done = 0, slices_total = NULL
             FROM taken WHERE jobs.id = taken.id
-            RETURNING jobs.id, jobs.tenant_id, dataset, attempt, epoch, request,
+            RETURNING jobs.id, jobs.tenant_id, dataset, attempt, epoch, request, claimed_at,
                       extract(epoch FROM deadline_at - now())::float8 AS remaining
             """,
             {
@@ -89,7 +89,7 @@ def claim(database: Database, dialect: str, slots: Slots, worker: str, lease_sec
     if row is None:
         return None
     request = Request.from_json(row.request)
-    return Lease(row.id, row.tenant_id, row.dataset, row.attempt, row.epoch, row.remaining, request)
+    return Lease(row.id, row.tenant_id, row.dataset, row.attempt, row.epoch, row.claimed_at, row.remaining, request)
 
 
 def renew(database: Database, lease: Lease, lease_seconds: float, slices_done: int, slices_total: int | None) -> bool:

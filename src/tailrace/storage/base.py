@@ -39,7 +39,7 @@ class Storage(Protocol):
         """Yield the bytes from `start` up to `end`; the object is opened before the first block is asked for."""
 
     def delete(self, key: str) -> None:
-        """Remove an object; no fault when it is gone already."""
+        """Remove an object; no fault when it is gone already; raises StorageUnavailable when it stays."""
 
     def list_objects(self) -> Iterator[StoredObject]:
         """Yield all objects, those left behind unfinished included."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore
 
 from tailrace.errors import StorageUnavailable
@@ -76,8 +76,11 @@ class LocalStorage:
     def delete(self, key: str) -> None:
         """Remove a file, and its folders when they are empty then."""
         path = self._path(key)
-        with suppress(FileNotFoundError, BaseError):
-            obstore.delete(self._store, key)
+        try:
+            with suppress(FileNotFoundError, NotFoundError):
+                obstore.delete(self._store, key)
+        except (BaseError, OSError) as error:
+            raise StorageUnavailable("The result cannot be removed") from error
         self._remove_empty_folders(path)
 
     def list_objects(self) -> Iterator[StoredObject]:

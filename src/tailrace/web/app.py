@@ -1,7 +1,6 @@
 """The HTTP application: the dialects' routes, what all answers share, and the OpenAPI document."""
 
-import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,7 +10,6 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import compile_path
 
 from tailrace import __version__
 from tailrace.access.signing import load_signing_keys
@@ -24,6 +22,7 @@ from tailrace.web.cxone import authentication, jobs
 from tailrace.web.cxone.errors import answer, refusal_for
 from tailrace.web.envelope import Envelope
 from tailrace.web.errors import Refusal
+from tailrace.web.paths import Paths
 from tailrace.web.state import ReadCeiling, WebState
 
 _API = "/data-extraction/v1"
@@ -62,7 +61,8 @@ def bare_app(threads: int = 1) -> FastAPI:
     app.include_router(downloads.router)
     app.include_router(health.router)
     app.get("/openapi.json", include_in_schema=False)(lambda: describe_api(app))
-    app.add_middleware(Envelope)
+    app.state.paths = Paths(describe_api(app)["paths"], {_API_AS_PRINTED: _API})
+    app.add_middleware(Envelope, paths=app.state.paths)
     return app
 
 
@@ -86,7 +86,7 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
 
 def _answer_faults(app: FastAPI, profile: str) -> None:
     """Turn everything that is raised into the dialect's own error answer, never the framework's."""
-    offered = [(compile_path(path)[0], set(operations)) for path, operations in describe_api(app)["paths"].items()]
+    paths: Paths = app.state.paths
 
     def refused(_request: Request, refusal: Exception) -> Response:
         return answer(_as_refusal(refusal), profile)
@@ -99,7 +99,8 @@ def _answer_faults(app: FastAPI, profile: str) -> None:
     def not_routed(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
         if status == 405:  # noqa: PLR2004 - the status itself
-            return answer(Refusal("method_not_allowed", headers={"Allow": _allowed(offered, request, error)}), profile)
+            allowed = ", ".join(sorted(paths.methods(request.url.path)))
+            return answer(Refusal("method_not_allowed", headers={"Allow": allowed}), profile)
         return answer(Refusal("not_found" if status == 404 else "invalid_request"), profile)  # noqa: PLR2004
 
     handlers: dict[Any, Callable[[Request, Exception], Response]] = {
@@ -120,10 +121,3 @@ def _as_refusal(error: Exception) -> Refusal:
         if isinstance(error, TailraceError)
         else Refusal("internal_error")
     )
-
-
-def _allowed(offered: Sequence[tuple[re.Pattern[str], set[str]]], request: Request, error: Exception) -> str:
-    """Name every method offered at this path; the framework knows those of one route only."""
-    path = request.url.path.replace(_API_AS_PRINTED, _API, 1)
-    methods = {method.upper() for pattern, known in offered if pattern.match(path) for method in known}
-    return ", ".join(sorted(methods)) or (getattr(error, "headers", None) or {}).get("Allow", "GET")

@@ -46,7 +46,7 @@ def download(key: str, request: Request, state: State, expires: str = "", signat
         return StreamingResponse(blocks, 200, {**headers, "Content-Length": str(found.bytes)})
     start, end = span
     if start >= end:
-        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{found.bytes}"})
+        raise Refusal("range_not_satisfiable", headers={"Content-Range": f"bytes */{found.bytes}", "ETag": etag})
     part = {"Content-Range": f"bytes {start}-{end - 1}/{found.bytes}", "Content-Length": str(end - start)}
     return StreamingResponse(state.storage.read(key, start, end), 206, {**headers, **part})
 

@@ -7,6 +7,8 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tailrace.web.paths import Paths
+
 _CORRELATION = re.compile(rb"[A-Za-z0-9-]{1,64}")
 _FIXED = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
@@ -14,9 +16,10 @@ _FIXED = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff
 class Envelope:
     """Adds `CorrelationId`, `Cache-Control` and `X-Content-Type-Options` to every answer (CX-015, CX-016)."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap an application."""
+    def __init__(self, app: ASGIApp, paths: Paths) -> None:
+        """Wrap an application that offers these paths."""
         self._app = app
+        self._paths = paths
         self._log = structlog.get_logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,12 +44,11 @@ class Envelope:
             self._note(scope, status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        """The route's template, never the path or the query, which may name or open things."""
-        route = scope.get("route")
+        """The path's template, never the path or the query, which may name or open things."""
         self._log.info(
             "request",
             method=scope["method"],
-            route=getattr(route, "path", "unknown"),
+            route=self._paths.template(scope["path"]),
             status=status,
             ms=round(seconds * 1000, 1),
             correlation=scope["state"]["correlation_id"],

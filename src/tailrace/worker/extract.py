@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from queue import SimpleQueue
 from typing import Any, Self
 
@@ -91,14 +91,11 @@ class _Tally:
 
 def _scan(task: Task) -> Scan:
     request = task.request
-    end = request.end
-    if request.leave_out_seconds:
-        end = min(end, datetime.now(UTC) - timedelta(seconds=request.leave_out_seconds))
     return Scan(
         source=task.source,
         range_column=request.range_source,
         start=_without_zone(request.start),
-        end=_without_zone(max(end, request.start)),
+        end=_without_zone(request.end),
         order=(*write_order(request.range_source, request.order), quote_name(ROW_KEY)),
         in_order=frozenset(task.in_order),
     )

@@ -23,6 +23,8 @@ _INTERVAL_SECONDS = 60.0
 _MOST_AT_ONCE = 500
 # Leavings are removed within two hours (CX-706); a job's own time is over long before.
 _LEAVINGS_AGE = timedelta(minutes=90)
+# A load of many files publishes them at its end; it touches them first, so this only has to outlast one file.
+_LOAD_AGE = timedelta(hours=24)
 
 
 class Housekeeping:
@@ -66,9 +68,9 @@ class Housekeeping:
             runtime.storage_options
         )
         for overdue in results.overdue_results(runtime.database, _MOST_AT_ONCE):
-            store.delete(overdue.key)
-            results.note_purged(runtime.database, overdue.job_id)
-            self._log.info("result_purged", job=str(overdue.job_id))
+            if self._remove(store, overdue.key):
+                results.note_purged(runtime.database, overdue.job_id)
+                self._log.info("result_purged", job=str(overdue.job_id))
         removed = results.remove_old_records(runtime.database)
         orphans = self._remove_orphans(store) + self._remove_unpublished_tables()
         _forget_sign_ins(runtime)
@@ -83,13 +85,20 @@ class Housekeeping:
         suspects = [found for found in old if found.key not in published]
         at_work = results.unfinished_jobs(self._runtime.database, [job for job in map(_job_of, suspects) if job])
         orphans = [found for found in suspects if _job_of(found) not in at_work]
-        for orphan in orphans:
-            store.delete(orphan.key)
-        return len(orphans)
+        return sum(self._remove(store, orphan.key) for orphan in orphans)
+
+    def _remove(self, store: Storage, key: str) -> bool:
+        """Remove an object; one that stays is tried again in the next round and keeps no other from being removed."""
+        try:
+            store.delete(key)
+        except StorageUnavailable as error:
+            self._log.warning("object_not_removed", key=key, reason=str(error))
+            return False
+        return True
 
     def _remove_unpublished_tables(self) -> int:
         """Remove stored files that no load has published: leavings of a load that was killed."""
-        before = (datetime.now(UTC) - _LEAVINGS_AGE).timestamp()
+        before = (datetime.now(UTC) - _LOAD_AGE).timestamp()
         tables = self._runtime.tables
         old = [path for path in tables.rglob("*.parquet*") if _modified(path) < before]
         published = published_paths(self._runtime.database, [str(path.relative_to(tables)) for path in old])

@@ -12,7 +12,8 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import FrameType
 from typing import Any
 
@@ -23,7 +24,7 @@ from tailrace.errors import DatabaseUnavailable, ExtractionFailed, ResultTooLarg
 from tailrace.formats.base import write_order
 from tailrace.intake.manifest import StoredFile, stored_files
 from tailrace.jobs import queue
-from tailrace.jobs.model import Lease, Result
+from tailrace.jobs.model import Lease, Request, Result
 from tailrace.jobs.queue import Slots
 from tailrace.runtime import Runtime
 from tailrace.worker.extract import Task
@@ -185,7 +186,7 @@ class Worker:
 
     def _task(self, lease: Lease) -> Task:
         """Fix what the attempt reads, one moment of the source, and a key that was never used (CX-615)."""
-        runtime, request = self._runtime, lease.request
+        runtime, request = self._runtime, _without_the_latest(lease)
         files = stored_files(runtime.database, lease.tenant_id, request.table, request.start, request.end)
         order = write_order(request.range_source, request.order)
         return Task(
@@ -319,6 +320,15 @@ class Worker:
         self._drop_listener()
         self._selector.close()
         signal.set_wakeup_fd(-1)
+
+
+def _without_the_latest(lease: Lease) -> Request:
+    """End the range where rows are too young to be given out (CX-815)."""
+    request = lease.request
+    if not request.leave_out_seconds:
+        return request
+    latest = lease.claimed_at - timedelta(seconds=request.leave_out_seconds)
+    return replace(request, end=max(request.start, min(request.end, latest)))
 
 
 def _plain_in_all(files: Sequence[StoredFile]) -> tuple[str, ...]:

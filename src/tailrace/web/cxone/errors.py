@@ -18,7 +18,7 @@ from tailrace.errors import (
 from tailrace.web.errors import JsonAnswer, Refusal
 
 # case: status in profile `documented`, in `live`, and the text (CX-906); the case is also the `error` member.
-_CASES: dict[str, tuple[int, int, str]] = {
+CASES: dict[str, tuple[int, int, str]] = {
     "invalid_request": (400, 400, "Invalid request"),
     "unauthorized": (401, 401, "Unauthorized"),
     "forbidden": (403, 403, "User does not have permission to view job status"),
@@ -26,6 +26,7 @@ _CASES: dict[str, tuple[int, int, str]] = {
     "method_not_allowed": (405, 405, "Method not allowed"),
     "job_not_running": (409, 409, "Job is not running"),
     "payload_too_large": (413, 413, "Request body is too large"),
+    "range_not_satisfiable": (416, 416, "The range lies outside the file"),
     "rate_limited": (429, 403, "Only one request to extract data is allowed in 30 seconds. Wait and try again"),
     "tenant_busy": (429, 403, "Another user of this tenant is extracting data. Wait and try again"),
     "too_many_jobs": (429, 403, "Too many jobs of this tenant are running. Wait and try again"),
@@ -41,7 +42,7 @@ _UNAVAILABLE_SECONDS = "5"
 
 def answer(refusal: Refusal, profile: str) -> Response:
     """Write a refusal as the profile wants it (CX-901, CX-902)."""
-    documented, live, text = _CASES[refusal.case]
+    documented, live, text = CASES[refusal.case]
     message = refusal.message or text
     if profile == "live":
         if refusal.details:
