@@ -92,6 +92,13 @@ class UnknownKey(TailraceError):
     advice = "`tailrace key list --tenant T` shows the access keys."
 
 
+class UnknownClient(TailraceError):
+    """No OAuth client of that id, or its secret is wrong."""
+
+    code = "unknown_client"
+    advice = "`tailrace client list` shows the clients; `tailrace client create` registers one."
+
+
 class UnknownPermission(TailraceError):
     """No dataset or permission of that name."""
 
@@ -142,6 +149,20 @@ class UnknownJob(TailraceError):
 
     code = "not_found"
     advice = "Check the id; records are kept for cxone.job_record_days."
+
+
+class IdempotencyMismatch(TailraceError):
+    """An Idempotency-Key was used before with another request (CX-432)."""
+
+    code = "idempotency_mismatch"
+    advice = "Use a new key for every new request."
+
+
+class IdempotencyInProgress(TailraceError):
+    """The first request with this Idempotency-Key is still being handled (CX-432)."""
+
+    code = "idempotency_in_progress"
+    advice = "Send the request again in a moment."
 
 
 class ComeBackLater(TailraceError):

@@ -107,11 +107,20 @@ class Cxone(_Group):
         "documented",
         description="Wire behaviour: as documented, or as public clients meet the vendor's service (section 10).",
     )
-    area: str = Field("na1", pattern=r"^[a-z0-9-]{1,32}$", description="Area named in tokens (CX-162).")
+    area: str = Field("na1", pattern=r"^[a-z0-9-]{1,32}$", description="Area named in tokens and discovery (CX-162).")
+    domain: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9.-]{1,253}$",
+        description="Domain named in discovery; not set: the public URL's host.",
+    )
     read_limit_per_s: int = Field(
         20, ge=1, le=100_000, description="GET requests a second and access token, measured over ten seconds (CX-019)."
     )
+    sync_timeout_s: Seconds = Field(120, description="Longest wait of `POST jobs/sync` for its job (CX-404).")
     extension_cancel: Switch = Field(True, description="Whether `DELETE jobs/{jobId}` cancels a running job (CX-421).")
+    extension_idempotency: Switch = Field(
+        True, description="Whether `POST jobs` with an `Idempotency-Key` sent again makes one job (CX-431)."
+    )
     link_life_s: Seconds = Field(30, description="How long a download link may be started (CX-503).")
     spreadsheet_safe: Switch = Field(
         False, description="Put ' before text that a spreadsheet could run as a formula; changes data (CX-608)."

@@ -15,6 +15,8 @@ from tailrace.errors import NotAuthenticated
 
 ACCESS_SECONDS = 3600
 REFRESH_SECONDS = 7200
+# The client named in tokens that an access key got without any OAuth client (CX-162).
+ACCESS_KEY_CLIENT = "access-key"
 # Fixed here and never taken from a token.
 _ALGORITHMS = ["RS256"]
 _LONGEST_TOKEN = 8192
@@ -53,14 +55,15 @@ class Tokens:
         self._area = area
         self._header = {"alg": "RS256", "typ": "JWT", "kid": self._key.thumbprint()}
 
-    def issue(self, owner: KeyOwner) -> TokenSet:
-        """Issue the tokens of a sign-in and record them."""
+    def issue(self, owner: KeyOwner, client_id: str = ACCESS_KEY_CLIENT, sign_in_id: UUID | None = None) -> TokenSet:
+        """Issue the tokens of a sign-in and record them; `sign_in_id` names one that is being refreshed."""
         token_id, refresh = uuid4(), secrets.token_urlsafe(48)
         [row] = self._database.execute(
             """
-            INSERT INTO access_tokens (id, access_key_id, expires_at, refresh_sha256, refresh_until)
+            INSERT INTO access_tokens
+                (id, access_key_id, expires_at, refresh_sha256, refresh_until, client_id, sign_in_id)
             VALUES (%(id)s, %(key)s, now() + make_interval(secs => %(life)s), %(refresh)s,
-                    now() + make_interval(secs => %(refresh_life)s))
+                    now() + make_interval(secs => %(refresh_life)s), %(client)s, %(sign_in)s)
             RETURNING extract(epoch FROM now())::bigint AS issued
             """,
             {
@@ -69,10 +72,38 @@ class Tokens:
                 "life": ACCESS_SECONDS,
                 "refresh": sha256(refresh.encode()).digest(),
                 "refresh_life": REFRESH_SECONDS,
+                "client": client_id,
+                "sign_in": sign_in_id or uuid4(),
             },
         )
         times = {"iat": row.issued, "exp": row.issued + ACCESS_SECONDS}
-        return TokenSet(self._access_token(owner, token_id, times), refresh, self._id_token(owner, times))
+        access = self._access_token(owner, token_id, times, client_id)
+        return TokenSet(access, refresh, self._sign({**self._identity(owner), "aud": client_id, **times}))
+
+    def public_keys(self) -> list[dict[str, object]]:
+        """Describe the key that tokens can be checked with, without its private part (CX-152)."""
+        public = self._key.as_dict(private=False)
+        return [
+            {
+                "kty": "RSA",
+                "use": "sig",
+                "alg": _ALGORITHMS[0],
+                "kid": self._header["kid"],
+                "n": public["n"],
+                "e": public["e"],
+            }
+        ]
+
+    def describe_user(self, principal: Principal) -> dict[str, object]:
+        """Tell who a token stands for: the claims of an id token without those about the token itself (CX-153)."""
+        [row] = self._database.execute(
+            """
+            SELECT '' AS key, t.id, t.name, u.id, u.name FROM users u JOIN tenants t ON t.id = u.tenant_id
+            WHERE u.tenant_id = %(tenant)s AND u.id = %(user)s
+            """,
+            {"tenant": principal.tenant_id, "user": principal.user_id},
+        )
+        return {name: value for name, value in self._identity(KeyOwner(*row)).items() if name != "iss"}
 
     def verify(self, token: str) -> Principal:
         """Tell whose token this is; raises NotAuthenticated whatever is wrong with it (CX-102)."""
@@ -106,7 +137,7 @@ class Tokens:
         except (JoseError, KeyError, TypeError, ValueError):
             raise NotAuthenticated("Unauthorized") from None
 
-    def _access_token(self, owner: KeyOwner, token_id: UUID, times: dict[str, int]) -> str:
+    def _access_token(self, owner: KeyOwner, token_id: UUID, times: dict[str, int], client_id: str) -> str:
         return self._sign(
             {
                 "iss": self._issuer,
@@ -117,25 +148,21 @@ class Tokens:
                 "tenantId": str(owner.tenant_id),
                 "area": self._area,
                 "userId": str(owner.user_id),
-                "client_id": "access-key",
+                "client_id": client_id,
             }
         )
 
-    def _id_token(self, owner: KeyOwner, times: dict[str, int]) -> str:
-        return self._sign(
-            {
-                "iss": self._issuer,
-                "sub": f"user:{owner.user_id}",
-                "aud": "access-key",
-                **times,
-                "tenantId": str(owner.tenant_id),
-                "tenant": owner.tenant_name,
-                "area": self._area,
-                "userId": str(owner.user_id),
-                "name": owner.user_name,
-                **dict.fromkeys(_EMPTY_CLAIMS, ""),
-            }
-        )
+    def _identity(self, owner: KeyOwner) -> dict[str, object]:
+        return {
+            "iss": self._issuer,
+            "sub": f"user:{owner.user_id}",
+            "tenantId": str(owner.tenant_id),
+            "tenant": owner.tenant_name,
+            "area": self._area,
+            "userId": str(owner.user_id),
+            "name": owner.user_name,
+            **dict.fromkeys(_EMPTY_CLAIMS, ""),
+        }
 
     def _sign(self, claims: dict[str, object]) -> str:
         return jwt.encode(self._header, claims, self._key, algorithms=_ALGORITHMS)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tailrace import __version__
-from tailrace.cli import datasets, extract, intake, jobs, keys, processes, settings, tenants, users
+from tailrace.cli import clients, datasets, extract, intake, jobs, keys, processes, settings, tenants, users
 from tailrace.cli.faults import ReportingGroup
 from tailrace.cli.options import example
 
@@ -47,7 +47,14 @@ def start(
 
 for part in (processes, extract, intake, settings):
     app.add_typer(part.app)
-for name, group in (("tenant", tenants), ("user", users), ("key", keys), ("dataset", datasets), ("job", jobs)):
+for name, group in (
+    ("tenant", tenants),
+    ("user", users),
+    ("key", keys),
+    ("client", clients),
+    ("dataset", datasets),
+    ("job", jobs),
+):
     app.add_typer(group.app, name=name)
 
 

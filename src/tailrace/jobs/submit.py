@@ -13,6 +13,7 @@ from tailrace.catalog.loader import Catalog
 from tailrace.catalog.model import Column, Dataset
 from tailrace.database.pool import Connection, Database
 from tailrace.errors import NotPermitted, TenantBusy, TooManyJobs, TooSoon
+from tailrace.jobs.idempotency import Repeatable, find_earlier, remember
 from tailrace.jobs.model import Limits, Request
 
 # What a caller is told to wait when nobody knows how long the other jobs will take (CX-809, CX-810).
@@ -52,18 +53,31 @@ class Caller:
     permissions: frozenset[str]
 
 
-def submit(database: Database, catalog: Catalog, caller: Caller, order: Order, rules: Rules) -> UUID:
+def submit(
+    database: Database,
+    catalog: Catalog,
+    caller: Caller,
+    order: Order,
+    rules: Rules,
+    repeatable: Repeatable | None = None,
+) -> UUID:
     """Accept a job or say why not; when this returns, the job is durably stored.
 
-    Raises UnknownDataset, NotPermitted, TenantBusy, TooSoon or TooManyJobs, in this order (CX-209).
+    A `repeatable` request sent again gets the job it made before. Raises UnknownDataset, NotPermitted,
+    IdempotencyInProgress or IdempotencyMismatch, TenantBusy, TooSoon or TooManyJobs, in this order (CX-209).
     """
     dataset = catalog.get(order.dataset, order.version)
     if dataset.permission_id not in caller.permissions:
         raise NotPermitted("User does not have permission to extract this entity")
     request = resolve(dataset, order)
     with database.transaction() as connection:
+        if repeatable and (earlier := find_earlier(connection, caller.user_id, repeatable)):
+            return earlier
         _check_rules(connection, caller, order.dialect, rules)
-        return _insert(connection, caller, order, dataset, request)
+        job_id = _insert(connection, caller, order, dataset, request)
+        if repeatable:
+            remember(connection, caller.tenant_id, caller.user_id, repeatable, job_id)
+        return job_id
 
 
 def resolve(dataset: Dataset, order: Order) -> Request:

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from tailrace import __version__
 from tailrace.access.signing import load_signing_keys
@@ -18,7 +19,7 @@ from tailrace.errors import TailraceError
 from tailrace.plugins import load_plugin
 from tailrace.runtime import Runtime
 from tailrace.web import downloads, health
-from tailrace.web.cxone import authentication, jobs
+from tailrace.web.cxone import authentication, discovery, jobs, oauth, sync
 from tailrace.web.cxone.errors import answer, refusal_for
 from tailrace.web.envelope import Envelope
 from tailrace.web.errors import Refusal
@@ -27,6 +28,14 @@ from tailrace.web.state import ReadCeiling, WebState
 
 _API = "/data-extraction/v1"
 _API_AS_PRINTED = "/data-extraction/V1"
+
+
+class _Enveloped(FastAPI):
+    """Puts the envelope around everything, the answer to a fault in the server included (CX-015, CX-016)."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Wrap the framework's own stack."""
+        return Envelope(super().build_middleware_stack(), self.state.paths)
 
 
 def create_app(runtime: Runtime, public_url: str) -> FastAPI:
@@ -54,15 +63,17 @@ def bare_app(threads: int = 1) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = threads
         yield
 
-    app = FastAPI(redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = _Enveloped(redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.include_router(authentication.router)
-    app.include_router(jobs.router, prefix=_API)
-    app.include_router(jobs.router, prefix=_API_AS_PRINTED, include_in_schema=False)
+    app.include_router(oauth.router)
+    app.include_router(discovery.router)
+    for router in (sync.router, jobs.router):
+        app.include_router(router, prefix=_API)
+        app.include_router(router, prefix=_API_AS_PRINTED, include_in_schema=False)
     app.include_router(downloads.router)
     app.include_router(health.router)
     app.get("/openapi.json", include_in_schema=False)(lambda: describe_api(app))
     app.state.paths = Paths(describe_api(app)["paths"], {_API_AS_PRINTED: _API})
-    app.add_middleware(Envelope, paths=app.state.paths)
     return app
 
 

@@ -73,7 +73,7 @@ class Housekeeping:
                 self._log.info("result_purged", job=str(overdue.job_id))
         removed = results.remove_old_records(runtime.database)
         orphans = self._remove_orphans(store) + self._remove_unpublished_tables()
-        _forget_sign_ins(runtime)
+        _forget_short_lived(runtime)
         if removed or orphans:
             self._log.info("swept", records=removed, leavings=orphans)
 
@@ -126,6 +126,7 @@ def _modified(path: Path) -> float:
         return float("inf")
 
 
-def _forget_sign_ins(runtime: Runtime) -> None:
+def _forget_short_lived(runtime: Runtime) -> None:
     runtime.database.execute("DELETE FROM access_tokens WHERE greatest(expires_at, refresh_until) < now()")
     runtime.database.execute("DELETE FROM sign_in_failures WHERE failed_at < now() - interval '10 minutes'")
+    runtime.database.execute("DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'")

@@ -293,8 +293,7 @@ class Worker:
 
     def _drop_listener(self) -> None:
         if self._listener is not None:
-            with suppress(KeyError, ValueError):
-                self._selector.unregister(self._listener.fileno())
+            # By what was registered, as a connection that is closed does not tell its descriptor any more.
             for key in list(self._selector.get_map().values()):
                 if key.data is None:
                     self._selector.unregister(key.fileobj)

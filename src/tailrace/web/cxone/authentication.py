@@ -34,7 +34,7 @@ def create_token(state: State, body: Body, address: Address) -> JsonAnswer:
     secret = _credential(members, "accessKeySecret", faults)
     if faults:
         raise RequestInvalid("Invalid request", details=tuple(faults))
-    return JsonAnswer(_token_answer(state.tokens.issue(authenticate(state.runtime.database, key_id, secret, address))))
+    return JsonAnswer(token_answer(state.tokens.issue(authenticate(state.runtime.database, key_id, secret, address))))
 
 
 def _credential(members: Mapping[str, Any], name: str, faults: list[str]) -> str:
@@ -51,7 +51,8 @@ def _credential(members: Mapping[str, Any], name: str, faults: list[str]) -> str
     return ""
 
 
-def _token_answer(tokens: TokenSet) -> dict[str, object]:
+def token_answer(tokens: TokenSet) -> dict[str, object]:
+    """Write the tokens as every sign-in answers with them (CX-112)."""
     return {
         "access_token": tokens.access_token,
         "token_type": "Bearer",

@@ -7,6 +7,8 @@ from starlette.responses import Response
 from tailrace.errors import (
     ComeBackLater,
     DatabaseUnavailable,
+    IdempotencyInProgress,
+    IdempotencyMismatch,
     NotAuthenticated,
     NotPermitted,
     RequestInvalid,
@@ -32,16 +34,31 @@ CASES: dict[str, tuple[int, int, str]] = {
     "too_many_jobs": (429, 403, "Too many jobs of this tenant are running. Wait and try again"),
     "too_many_requests": (429, 429, "Too many requests. Wait and try again"),
     "too_many_attempts": (429, 429, "Too many failed attempts. Wait and try again"),
+    "idempotency_in_progress": (409, 409, "A request with this Idempotency-Key is being handled"),
+    "idempotency_mismatch": (422, 422, "Idempotency-Key was used with another request"),
+    "extraction_failed": (500, 500, "Internal error while extracting data"),
+    "sync_timeout": (500, 500, "The extraction did not finish in time. Use POST jobs"),
     "link_expired": (403, 403, "The link has expired"),
     "link_invalid": (403, 403, "The link is not valid"),
     "internal_error": (500, 500, "Internal Server Error"),
     "unavailable": (503, 503, "Service unavailable. Wait and try again"),
+}
+# The token endpoint's own errors (CX-139, CX-140): status, OAuth code, text.
+OAUTH_CASES: dict[str, tuple[int, str, str]] = {
+    "oauth_invalid_request": (400, "invalid_request", "The request is not valid"),
+    "invalid_client": (401, "invalid_client", "The client is not valid"),
+    "invalid_grant": (400, "invalid_grant", "The access key is not valid"),
+    "unsupported_grant_type": (400, "unsupported_grant_type", "The grant type is not supported"),
+    "unsupported_response_type": (400, "unsupported_response_type", "The response type is not supported"),
+    "oauth_too_many_attempts": (429, "too_many_attempts", "Too many failed attempts. Wait and try again"),
 }
 _UNAVAILABLE_SECONDS = "5"
 
 
 def answer(refusal: Refusal, profile: str) -> Response:
     """Write a refusal as the profile wants it (CX-901, CX-902)."""
+    if refusal.case in OAUTH_CASES:
+        return _answer_oauth(refusal, profile)
     documented, live, text = CASES[refusal.case]
     message = refusal.message or text
     if profile == "live":
@@ -52,6 +69,17 @@ def answer(refusal: Refusal, profile: str) -> Response:
     if refusal.case == "invalid_request":
         body["details"] = list(refusal.details)
     return JsonAnswer(body, documented, refusal.headers)
+
+
+def _answer_oauth(refusal: Refusal, profile: str) -> Response:
+    status, code, text = OAUTH_CASES[refusal.case]
+    message = refusal.message or text
+    if profile == "live":
+        if refusal.case == "invalid_grant":
+            return JsonAnswer({"message": "Unauthorized"}, 401, refusal.headers)
+        return JsonAnswer({"message": message}, status, refusal.headers)
+    body = {"message": message, "error": code, "errorDescription": message, "error_description": message}
+    return JsonAnswer(body, status, refusal.headers)
 
 
 def refusal_for(error: TailraceError) -> Refusal:  # noqa: PLR0911 - one return a case
@@ -67,6 +95,8 @@ def refusal_for(error: TailraceError) -> Refusal:  # noqa: PLR0911 - one return 
             return Refusal("invalid_request", details=error.details)
         case ComeBackLater():
             return Refusal(error.code, error.message, headers=_retry_after(error.retry_after_seconds))
+        case IdempotencyInProgress() | IdempotencyMismatch():
+            return Refusal(error.code)
         case DatabaseUnavailable() | StorageUnavailable():
             return Refusal("unavailable", headers={"Retry-After": _UNAVAILABLE_SECONDS})
         case _:

@@ -30,6 +30,32 @@ EXPORT_REQUEST = _object(
     startDate=_DATE,
     endDate={**_DATE, "examples": ["2019-05-29"], "description": "The date from which to stop; not before startDate."},
 )
+LINK = _object(("url",), url={"type": "string", "format": "uri"})
+REFRESH = _object(("token",), token=_TEXT)
+REFRESHED = _object(
+    ("token", "refreshToken", "tokenExpirationTimeSec", "refreshTokenExpirationTimeSec", "sessionId"),
+    token=_TEXT,
+    refreshToken=_TEXT,
+    tokenExpirationTimeSec={"type": "integer"},
+    refreshTokenExpirationTimeSec={"type": "integer"},
+    sessionId={"type": "null"},
+)
+OAUTH = _object(
+    ("grant_type",),
+    grant_type={"type": "string", "enum": ["password", "refresh_token"]},
+    username=_TEXT,
+    password=_TEXT,
+    refresh_token=_TEXT,
+    client_id=_TEXT,
+    client_secret=_TEXT,
+)
+IDEMPOTENCY_KEY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same request sent again with the same key within 24 hours makes no second job (an extension).",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+}
 JOB_ID = _UUID
 JOBS = _object(("jobs",), jobs={"type": "array", "items": _object(("id", "status"), id=_UUID, status=_STATUS)})
 _RESULT: Schema = {
@@ -56,7 +82,8 @@ _WORDS = {
     403: "The user lacks the permission.",
     404: "No such entity, version or job.",
     405: "The method is not offered here.",
-    409: "The job is not running.",
+    409: "The job is not running, or a request with this Idempotency-Key is being handled.",
+    422: "The Idempotency-Key was used with another request.",
     413: "The request body is larger than 65,536 bytes.",
     416: "The range lies outside the file.",
     429: "Refused by a rule for now; `Retry-After` says for how many seconds.",
@@ -68,7 +95,12 @@ _WORDS = {
 def responses(success: int, body: Schema, *errors: int) -> dict[int | str, dict[str, Any]]:
     """Describe the answers of a route."""
     answers: dict[int | str, dict[str, Any]] = {success: {"description": "Success.", "content": _json(body)}}
-    return answers | {status: {"description": _WORDS[status], "content": _json(ERROR)} for status in (*errors, 500)}
+    return answers | refusals(*errors, 500)
+
+
+def refusals(*errors: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the refusals of a route."""
+    return {status: {"description": _WORDS[status], "content": _json(ERROR)} for status in errors}
 
 
 def request_body(body: Schema) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""OAuth clients: programs known to the token endpoint by an id and a secret (CX-133 to CX-137)."""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from psycopg.errors import UniqueViolation
+
+from tailrace.access.names import check_name
+from tailrace.database.pool import Database
+from tailrace.errors import AlreadyExists, UnknownClient
+
+
+@dataclass(frozen=True, slots=True)
+class NewClient:
+    """A client just registered, the only time its secret is known."""
+
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client as it is listed."""
+
+    id: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+def create_client(database: Database, client_id: str) -> NewClient:
+    """Register a client; raises AlreadyExists and NameInvalid."""
+    check_name(client_id)
+    new = NewClient(client_id, secrets.token_urlsafe(32))
+    try:
+        database.execute(
+            "INSERT INTO oauth_clients (id, secret_sha256) VALUES (%(id)s, %(hash)s)",
+            {"id": client_id, "hash": _digest(new.client_secret)},
+        )
+    except UniqueViolation:
+        raise AlreadyExists(f"There is a client '{client_id}' already.") from None
+    return new
+
+
+def list_clients(database: Database) -> list[Client]:
+    """List the clients by id."""
+    return [
+        Client(*row) for row in database.execute("SELECT id, created_at, revoked_at FROM oauth_clients ORDER BY id")
+    ]
+
+
+def revoke_client(database: Database, client_id: str) -> None:
+    """Revoke a client: it gets no more tokens; raises UnknownClient."""
+    statement = "UPDATE oauth_clients SET revoked_at = coalesce(revoked_at, now()) WHERE id = %(id)s RETURNING id"
+    if not database.execute(statement, {"id": client_id}):
+        raise UnknownClient("There is no client of that id.")
+
+
+def check_client(database: Database, client_id: str, client_secret: str | None) -> None:
+    """Make sure that a client is registered and, where one is given, that its secret is right; raises UnknownClient."""
+    if "\0" in client_id:
+        raise UnknownClient("The client is not valid")
+    rows = database.execute(
+        "SELECT secret_sha256 FROM oauth_clients WHERE id = %(id)s AND revoked_at IS NULL", {"id": client_id}
+    )
+    expected = rows[0].secret_sha256 if rows else bytes(32)
+    right = client_secret is None or hmac.compare_digest(_digest(client_secret), expected)
+    if not (rows and right):
+        raise UnknownClient("The client is not valid")
+
+
+def _digest(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()

@@ -1,0 +1,82 @@
+"""From a request to extract to an accepted job: form, permission and rules, in the documented order (CX-209)."""
+
+import json
+import re
+from hashlib import sha256
+from uuid import UUID
+
+from fastapi import Request
+
+from tailrace.access.tokens import Principal
+from tailrace.catalog.model import Dataset
+from tailrace.errors import RequestInvalid, UnknownDataset
+from tailrace.jobs.idempotency import Repeatable
+from tailrace.jobs.model import Limits
+from tailrace.jobs.submit import Caller, Order, Rules, submit
+from tailrace.settings import Cxone
+from tailrace.web.cxone.body import ExportRequest, read_export_request, read_object
+from tailrace.web.state import WebState
+
+DIALECT = "cxone"
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,128}")
+
+
+def accept(request: Request, state: WebState, body: bytes, caller: Principal, *, repeatable: bool = False) -> UUID:
+    """Accept a job or raise what is wrong; with `repeatable` the request's Idempotency-Key counts."""
+    settings = state.runtime.settings.cxone
+    wanted = _read(request, body, settings)
+    repeated = _read_key(request, body) if repeatable and settings.extension_idempotency else None
+    if (wanted.entity, wanted.version) not in {(dataset.name, dataset.version) for dataset in offered(state)}:
+        raise UnknownDataset("Entity or version not found")
+    return submit(
+        state.runtime.database,
+        state.runtime.catalog,
+        Caller(caller.tenant_id, caller.user_id, caller.permissions),
+        _order(wanted, settings),
+        Rules(settings.min_interval_s, settings.one_user_per_tenant, settings.max_unfinished_jobs),
+        repeated,
+    )
+
+
+def offered(state: WebState) -> list[Dataset]:
+    """List the datasets that may be asked for (CX-825)."""
+    hide = state.runtime.settings.cxone.partial_entities == "hide"
+    return [dataset for dataset in state.runtime.catalog if not (hide and dataset.partial)]
+
+
+def _read(request: Request, body: bytes, settings: Cxone) -> ExportRequest:
+    media_type = request.headers.get("content-type")
+    if media_type is not None and media_type.partition(";")[0].strip().lower() != "application/json":
+        raise RequestInvalid("Invalid request", details=("Content-Type must be application/json",))
+    strict = settings.profile == "documented"
+    return read_export_request(body, max_range_days=settings.max_range_days, strict=strict)
+
+
+def _read_key(request: Request, body: bytes) -> Repeatable | None:
+    """Read the Idempotency-Key; bodies are equal when they are the same JSON (CX-431)."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise RequestInvalid("Invalid request", details=("Idempotency-Key is not valid",))
+    return Repeatable(key, sha256(json.dumps(read_object(body), sort_keys=True).encode()).digest())
+
+
+def _order(wanted: ExportRequest, settings: Cxone) -> Order:
+    return Order(
+        dialect=DIALECT,
+        dataset=wanted.entity,
+        version=wanted.version,
+        start_date=wanted.start_date,
+        end_date=wanted.end_date,
+        format="csv",
+        limits=Limits(
+            timeout_seconds=settings.job_timeout_s,
+            max_result_bytes=settings.max_result_bytes,
+            retention_hours=settings.result_retention_h,
+            record_days=settings.job_record_days,
+        ),
+        # CX-613: the backslash is the live service's; the column's mark counts in that profile alone.
+        options={"spreadsheet_safe": settings.spreadsheet_safe, "backslash_plus": settings.profile == "live"},
+        leave_out_seconds=settings.simulated_latency_s,
+    )
