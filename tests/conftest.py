@@ -3,14 +3,14 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString, Self, cast
 from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from service import Service, start_service
 
+from service import Service, start_service
 from tailrace.database.embedded import EmbeddedPostgres
 from tailrace.database.migrate import migrate
 from tailrace.database.pool import Database
@@ -96,7 +96,7 @@ class _Started:
         self._services.append(context)
         return context.__enter__()
 
-    def __enter__(self) -> "_Started":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

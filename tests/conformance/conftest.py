@@ -5,8 +5,9 @@ from functools import partial
 
 import httpx2
 import pytest
+
 from conformance.wire import listening_at
-from service import Service, start_service
+from service import Caller, Service, start_service
 
 # An operator's own dataset: its range column may be empty, its key too.
 _EVENTS = """
@@ -36,6 +37,19 @@ def _quick_requests() -> Iterator[None]:
 def service(request: pytest.FixtureRequest) -> Service:
     """Take the server of each profile in turn."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="package")
+def _refused_callers() -> dict[str, Caller]:
+    return {}
+
+
+@pytest.fixture
+def idle(service: Service, _refused_callers: dict[str, Caller]) -> Caller:
+    """Take a caller of the profile's server whose requests are all refused, so that tests may share it."""
+    if service.url not in _refused_callers:
+        _refused_callers[service.url] = service.caller()
+    return _refused_callers[service.url]
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+
 from conformance import wire
 from conformance.wire import cancel, show
 from service import Caller, Service, poll
-
 from tailrace.access.users import allow
 
 

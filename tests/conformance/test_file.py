@@ -2,16 +2,16 @@
 
 import csv
 import io
-from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance import wire
-from service import Caller, Service
 
+from conformance import wire
+from conformance.wire import utc
+from service import Caller, Service
 from tailrace.catalog.loader import load_catalog
 from tailrace.intake.sample import load_sample
 
@@ -26,20 +26,32 @@ HEADERS = [
     (METADATA, "7", 10, "1a164bf9b0a29a07"),
 ]
 TEXTS = [
-    *(None, "", "plain", "with blanks inside", " ", "\t", " before", "after ", "\tbefore", "after\t", "\u00a0no-break\u00a0"),
+    *(None, "", "plain", "with blanks inside", " ", "\t", " before", "after ", "\tbefore", "after\t", "\u00a0x\u00a0"),
     *(",", '"', '""', '"quoted"', 'in "the" middle', "a,b", "'", "a\nb", "a\rb", "a\r\nb", "\n", "\r", "\r\n", "end\n"),
-    *("\0", "a\0b", "\0,", "\x01\x1f\x7f", "\\", "\\n", "=1+1", "+1", "-1", "@x", ";", "|", "NULL", "null", "0", "x" * 9_000),
-    *("Ψηφίο", "Щербакова", "王秀英", "髙橋", "الهاشمي", "כהן", "Łukasz", "e\u0301", "é", "👨\u200d👩\u200d👧", "𝔘", "\ufeffbom", "\ufffd"),
-    *("\u2028", "\u0085", "a\u202eb", "ﬁ", "İ", "ß", "\ue000", "\U0010ffff"),
-]  # fmt: skip
+    *("\0", "a\0b", "\0,", "\x01\x1f\x7f", "\\", "\\n", "=1+1", "+1", "-1", "@x", ";", "|", "NULL", "null", "0"),
+    *(
+        "Ψηφίο",
+        "Щербакова",
+        "王秀英",
+        "髙橋",
+        "الهاشمي",
+        "כהן",
+        "Łukasz",
+        "e\u0301",
+        "é",
+        "👨\u200d👩\u200d👧",
+        "\ufffd",
+    ),
+    *("\u2028", "\u0085", "a\u202eb", "ﬁ", "İ", "ß", "\ue000", "\U0010ffff", "\ufeffmark", "\U0001d518", "x" * 9_000),
+]
 INSTANTS = [
-    datetime(2019, 5, 22, 13, 4, 5, 999_999),
-    datetime(2019, 5, 22, 13, 4, 5, 1_999),
-    datetime(2019, 5, 22, 13, 4, 5, 500),
-    datetime(1969, 12, 31, 23, 59, 59, 999_900),
-    datetime(1, 1, 1),
-    datetime(999, 12, 31, 23, 59, 59, 999_000),
-    datetime(9999, 12, 31, 23, 59, 59, 999_999),
+    utc(2019, 5, 22, 13, 4, 5, 999_999),
+    utc(2019, 5, 22, 13, 4, 5, 1_999),
+    utc(2019, 5, 22, 13, 4, 5, 500),
+    utc(1969, 12, 31, 23, 59, 59, 999_900),
+    utc(1, 1, 1),
+    utc(999, 12, 31, 23, 59, 59, 999_000),
+    utc(9999, 12, 31, 23, 59, 59, 999_999),
 ]
 NUMBERS = [Decimal(text) for text in (
     "0", "-0.001", "0.005", "-0.005", "0.0049", "-0.0049", "0.015", "1.005", "-1.005", "2.5", "99.995", "99.9949",
@@ -169,17 +181,15 @@ def tuned_extract(caller: Caller, **members: Any) -> bytes:
 
 
 @pytest.mark.req("CX-613")
-@pytest.mark.parametrize(("version", "key"), [("7", None), ("10", "segment_id")])
-def test_a_leading_plus_of_numbers(service: Service, tmp_path: Path, version: str, key: str | None):
+@pytest.mark.parametrize(("version", "more"), [("7", {}), ("10", {"disposition": "+1"})])
+def test_a_leading_plus_of_numbers(service: Service, tmp_path: Path, version: str, more: dict[str, str]):
     caller = service.caller(permissions=["interaction-metadata"])
     described = wire.dataset(METADATA, version)
     numbers = ["+15551234567", "+", "++1", "15551234567", "a+1", "\\+1", "+1,2", ' +1"', "", None]
 
     def rows(marked: list[str | None]) -> list[dict[str, Any]]:
         return [
-            wire.row(described, start_date=datetime(2019, 5, 22, 0, 0, place), ani=number, dnis=number, disposition="+1")
-            if key
-            else wire.row(described, start_date=datetime(2019, 5, 22, 0, 0, place), ani=number, dnis=number)
+            wire.row(described, start_date=utc(2019, 5, 22, 0, 0, place), ani=number, dnis=number, **more)
             for place, number in enumerate(marked)
         ]
 
@@ -192,18 +202,20 @@ def test_a_leading_plus_of_numbers(service: Service, tmp_path: Path, version: st
 
 @pytest.mark.req("CX-614")
 def test_rows_are_ordered_by_instant_then_by_bytes(caller: Caller, tmp_path: Path):
-    at = datetime(2019, 5, 23, 9)
-    instants = [datetime(2019, 5, 22), at.replace(hour=8), at, at.replace(microsecond=1), datetime(2019, 5, 28, 23, 59)]
+    at = utc(2019, 5, 23, 9)
+    instants = [utc(2019, 5, 22), at.replace(hour=8), at, at.replace(microsecond=1), utc(2019, 5, 28, 23, 59)]
     keys = ["", " ", "!", "0", "10", "9", "A", "Z", "a", "aa", "b", "z", "~", "é", "Ψ", "中", "\uffee", "😀"]
     assert keys == sorted(keys, key=str.encode)
-    check(caller, tmp_path, V3, [wire.row(V3, submission_date=one, workflow_id=key) for one in instants for key in keys])
+    check(
+        caller, tmp_path, V3, [wire.row(V3, submission_date=one, workflow_id=key) for one in instants for key in keys]
+    )
 
 
 @pytest.mark.req("CX-614")
 def test_an_empty_key_comes_first(tuned: Service, tmp_path: Path):
     caller = tuned.caller(permissions=["events"])
     described = load_catalog([tuned.data / "catalog"]).get("events", "1")
-    rows = [wire.row(described, when=datetime(2019, 5, 23), key=key, count=1) for key in (None, "!", "a", "b")]
+    rows = [wire.row(described, when=utc(2019, 5, 23), key=key, count=1) for key in (None, "!", "a", "b")]
     wire.load(caller, tmp_path, described, rows[::-1])
     assert tuned_extract(caller, entityName="events", version="1") == wire.expected_file(described, rows)
 
@@ -211,9 +223,7 @@ def test_an_empty_key_comes_first(tuned: Service, tmp_path: Path):
 @pytest.mark.req("CX-614", "CX-603")
 def test_both_versions_come_from_the_same_rows(caller: Caller, tmp_path: Path):
     """Version 1 has no Workflow ID, but is ordered by it."""
-    rows = [
-        wire.row(V3, workflow_id=f"w{place}", plan_name=f"plan {9 - place}", tenant_name="Ψ") for place in range(9)
-    ]
+    rows = [wire.row(V3, workflow_id=f"w{place}", plan_name=f"plan {9 - place}", tenant_name="Ψ") for place in range(9)]
     check(caller, tmp_path, V3, rows)
     assert wire.extract(caller, version="1") == wire.expected_file(V1, rows)
 

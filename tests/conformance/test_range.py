@@ -2,18 +2,20 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance import wire
-from service import Caller, Service
 
+from conformance import wire
+from conformance.wire import utc
+from service import Caller, Service
 from tailrace.catalog.loader import load_catalog
 
 V3 = wire.dataset()
 TICK = timedelta(milliseconds=1)
-DAYS = [datetime(2019, 5, day) for day in (22, 23, 24)]
+DAYS = [utc(2019, 5, day) for day in (22, 23, 24)]
 # The first and last instant of each day, and something between.
 INSTANTS = sorted(day + part for day in DAYS for part in (timedelta(), timedelta(hours=12), timedelta(days=1) - TICK))
 
@@ -56,7 +58,7 @@ def test_one_day_is_that_day_to_the_next(caller: Caller):
 @pytest.mark.req("CX-811")
 def test_contiguous_windows_bring_each_row_once(caller: Caller):
     days = [f"2019-05-{day}" for day in (21, 22, 23, 24, 25)]
-    windows = [extract(caller, *window).splitlines()[1:] for window in zip(days, days[1:], strict=False)]
+    windows = [extract(caller, *window).splitlines()[1:] for window in pairwise(days)]
     whole = extract(caller, days[0], days[-1]).splitlines()[1:]
     assert Counter(line for window in windows for line in window) == Counter(whole)
     assert len(whole) == len(INSTANTS)
@@ -71,7 +73,7 @@ def test_only_the_tenants_own_rows(documented: Service, caller: Caller):
 def test_rows_without_a_date_are_never_selected(tuned: Service, tmp_path: Path):
     caller = tuned.caller(permissions=["events"])
     described = load_catalog([tuned.data / "catalog"]).get("events", "1")
-    dated = wire.row(described, when=datetime(1970, 1, 1), key="dated")
+    dated = wire.row(described, when=utc(1970, 1, 1), key="dated")
     wire.load(caller, tmp_path, described, [wire.row(described, key="undated"), dated])
     for day, rows in (("1970-01-01", [dated]), ("2999-12-31", [])):
         _, url = wire.succeeded(caller, entityName="events", version="1", startDate=day, endDate=day)
@@ -96,7 +98,7 @@ def test_fifteen_days_and_no_more(service: Service):
 
 def recent_rows() -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Rows of 31 and of 10 minutes ago, and the range they are in."""
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = datetime.now(UTC)
     rows = rows_at(*(now - timedelta(minutes=minutes) for minutes in (31, 10)))
     today = now.date()
     return rows, {"startDate": str(today - timedelta(days=1)), "endDate": str(today + timedelta(days=1))}

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+
 from conformance import wire
 from conformance.wire import post, show
 from service import JOBS, Caller, Service
-
 from tailrace.access.keys import create_key
 
 

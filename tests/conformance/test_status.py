@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+
 from conformance import wire
 from conformance.wire import send, show
 from service import JOBS, Caller, Service
@@ -117,7 +118,7 @@ def test_links_and_secrets_are_in_no_log_and_no_table(service: Service):
     _, url = wire.succeeded(caller)
     assert send(service, "GET", url).status_code == 200
     log = service.log.read_text()
-    assert "/downloads/{key:path}" in log
+    assert "/downloads/{key" in log
     for secret in (url.partition("signature=")[2], "signature=", caller.token, caller.key.access_key_secret):
         assert secret not in log
     signature = url.partition("signature=")[2]
@@ -135,10 +136,9 @@ def test_links_and_secrets_are_in_no_log_and_no_table(service: Service):
         *("%20", "20873a3f_b951_4481_b83b_f6fa1ebe0759", "20873a3fb9514481b83bf6fa1ebe075900", "2" * 4000, "*"),
     ],
 )
-def test_an_id_that_is_no_uuid_is_400(service: Service, job_id: str):
-    caller = service.caller()
+def test_an_id_that_is_no_uuid_is_400(service: Service, idle: Caller, job_id: str):
     for method in ("GET", "DELETE"):
-        answer = send(service, method, f"{JOBS}/{job_id}", [wire.bearer(caller)])
+        answer = send(service, method, f"{JOBS}/{job_id}", [wire.bearer(idle)])
         wire.check_refusal(service, answer, "body", "jobId must be a UUID")
 
 

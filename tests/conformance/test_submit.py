@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
 from conformance import wire
 from conformance.wire import BODY, post, send
-from service import EXAMPLE, JOBS, Service, start_service
+from service import EXAMPLE, JOBS, Caller, Service, start_service
 
 JSON = ("Content-Type", "application/json")
 ENTITY, VERSION, START, END = EXAMPLE
@@ -44,20 +45,20 @@ def test_a_valid_body_brings_a_job_id(service: Service):
     ("change", "detail"),
     [("left out", missing), (None, missing), ([], no_string), ({}, no_string), (True, no_string), (1.5, no_string)],
 )
-def test_each_member_is_required_and_text(service: Service, name: str, change: Any, detail: Any):
+def test_each_member_is_required_and_text(service: Service, idle: Caller, name: str, change: Any, detail: Any):
     body = {**EXAMPLE, name: change}
     if change == "left out":
         del body[name]
-    wire.check_refusal(service, post(service.caller(), body), "body", detail(name))
+    wire.check_refusal(service, post(idle, body), "body", detail(name))
 
 
 @pytest.mark.req("CX-203")
 @pytest.mark.parametrize("name", ["EntityName", "entityname", "startdate", "EndDate", "Version"])
-def test_names_are_case_sensitive(service: Service, name: str):
+def test_names_are_case_sensitive(service: Service, idle: Caller, name: str):
     right = next(known for known in EXAMPLE if known.lower() == name.lower())
     body = {key: value for key, value in EXAMPLE.items() if key != right} | {name: EXAMPLE[right]}
     unknown = [] if wire.is_live(service) else [f"Unknown field: '{name}'"]
-    wire.check_refusal(service, post(service.caller(), body), "body", missing(right), *unknown)
+    wire.check_refusal(service, post(idle, body), "body", missing(right), *unknown)
 
 
 @pytest.mark.req("CX-203", "CX-204", "CX-906")
@@ -70,8 +71,8 @@ def test_names_are_case_sensitive(service: Service, name: str):
     ],
     ids=repr,
 )
-def test_entity_and_version_must_equal_an_entry(service: Service, members: dict[str, Any]):
-    wire.check_refusal(service, post(service.caller(), **members), "entity")
+def test_entity_and_version_must_equal_an_entry(service: Service, idle: Caller, members: dict[str, Any]):
+    wire.check_refusal(service, post(idle, **members), "entity")
 
 
 @pytest.mark.req("CX-204")
@@ -88,14 +89,13 @@ def test_a_version_may_be_a_number(documented: Service, version: Any):
         *("", " ", "2019-5-22", "2019-05-22 ", " 2019-05-22", "2019-05-22T00:00:00Z", "2019-05-22 00:00", "20190522"),
         *("2019/05/22", "2019.05.22", "22-05-2019", "05-22-2019", "2019-13-01", "2019-00-10", "2019-04-31"),
         *("2019-02-29", "2100-02-29", "2019-05-00", "0000-05-22", "0019-05-22", "1969-12-31", "3000-01-01"),
-        *("9999-12-31", "-2019-05-2", "2019-W21-3", "2019-142", "٢٠١٩-٠٥-٢٢", "2019\u201005\u201022", "today"),
-        *("2019-05-22\n", "2019-05-2२", "2019-05-22\x00", "１９-05-22", "\ud800"),
+        *("9999-12-31", "-2019-05-2", "2019-W21-3", "2019-142", "2019-05-2\u0662", "2019\u201005\u201022", "today"),
+        *("2019-05-22\n", "2019-05-2२", "2019-05-22\x00", "\uff12019-05-2", "\ud800"),
     ],
 )
-def test_dates_must_be_real_and_in_their_form(service: Service, text: str):
-    caller = service.caller()
-    wire.check_refusal(service, post(caller, startDate=text), "body", START_FORM)
-    wire.check_refusal(service, post(caller, endDate=text), "body", END_FORM)
+def test_dates_must_be_real_and_in_their_form(service: Service, idle: Caller, text: str):
+    wire.check_refusal(service, post(idle, startDate=text), "body", START_FORM)
+    wire.check_refusal(service, post(idle, endDate=text), "body", END_FORM)
 
 
 @pytest.mark.req("CX-205", "CX-206", "CX-814", "CX-816")
@@ -120,8 +120,8 @@ def test_any_real_date_may_be_asked_for(service: Service, start: str, end: str):
         ("1970-01-01", "2999-12-31", "The date range must not exceed 15 days"),
     ],
 )
-def test_dates_in_the_wrong_order_or_too_far_apart(service: Service, start: str, end: str, detail: str):
-    wire.check_refusal(service, post(service.caller(), startDate=start, endDate=end), "body", detail)
+def test_dates_in_the_wrong_order_or_too_far_apart(service: Service, idle: Caller, start: str, end: str, detail: str):
+    wire.check_refusal(service, post(idle, startDate=start, endDate=end), "body", detail)
 
 
 @pytest.mark.req("CX-207", "CX-903")
@@ -133,19 +133,18 @@ def test_an_unknown_member(documented: Service, live: Service, name: str):
 
 
 @pytest.mark.req("CX-208", "CX-207", "CX-903")
-def test_all_faults_come_together_in_their_order(service: Service):
-    caller = service.caller()
+def test_all_faults_come_together_in_their_order(service: Service, idle: Caller):
     unknown = [] if wire.is_live(service) else ["Unknown field: 'b'", "Unknown field: 'a'"]
     body: dict[str, Any] = {"b": 1, END: "2019-05-21T00:00:00Z", "a": 1, START: 5, VERSION: None, ENTITY: []}
     faults = [no_string(ENTITY), missing(VERSION), no_string(START), END_FORM]
-    wire.check_refusal(service, post(caller, body), "body", *faults, *unknown)
+    wire.check_refusal(service, post(idle, body), "body", *faults, *unknown)
     body = {"b": 1, END: "2019-05-21", "a": 1, START: "2019-05-22"}
     faults = [missing(ENTITY), missing(VERSION), "endDate must not be before startDate"]
-    wire.check_refusal(service, post(caller, body), "body", *faults, *unknown)
+    wire.check_refusal(service, post(idle, body), "body", *faults, *unknown)
     body = {"b": 1, END: "2019-09-21", "a": 1, START: "2019-05-22", VERSION: True}
     faults = [missing(ENTITY), no_string(VERSION), "The date range must not exceed 15 days"]
-    wire.check_refusal(service, post(caller, body), "body", *faults, *unknown)
-    wire.check_refusal(service, post(caller, {}), "body", *map(missing, EXAMPLE))
+    wire.check_refusal(service, post(idle, body), "body", *faults, *unknown)
+    wire.check_refusal(service, post(idle, {}), "body", *map(missing, EXAMPLE))
 
 
 @pytest.mark.req("CX-209")

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from conformance import wire
 from conformance.wire import BASE, BODY, SIGN_IN, send
 from service import EXAMPLE, JOBS, Caller, Service
@@ -60,8 +61,13 @@ def test_an_unknown_path_is_404_and_never_a_redirect(service: Service, path: str
 def test_the_host_name_selects_nothing_and_is_never_repeated(documented: Service, host: str):
     caller = documented.caller()
     pretended = {
-        **{"Host": host, "X-Forwarded-Host": host, "X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/evil"},
-        **{"Forwarded": f"host={host};proto=https", "X-Original-URL": "/evil", "Referer": f"https://{host}/"},
+        "Host": host,
+        "X-Forwarded-Host": host,
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Prefix": "/evil",
+        "Forwarded": f"host={host};proto=https",
+        "X-Original-URL": "/evil",
+        "Referer": f"https://{host}/",
     }
     created = caller.request("POST", JOBS, json=EXAMPLE, headers=pretended)
     assert created.status_code == 202
@@ -125,9 +131,8 @@ def test_post_takes_json_or_no_type(service: Service, content_type: str | None):
     "content_type",
     ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "application/problem+json", "json", ""],
 )
-def test_post_refuses_any_other_type(service: Service, content_type: str):
-    caller = service.caller()
-    answer = send(service, "POST", JOBS, [wire.bearer(caller), ("Content-Type", content_type)], BODY)
+def test_post_refuses_any_other_type(service: Service, idle: Caller, content_type: str):
+    answer = send(service, "POST", JOBS, [wire.bearer(idle), ("Content-Type", content_type)], BODY)
     wire.check_refusal(service, answer, "body", WRONG_TYPE)
 
 
@@ -196,8 +201,8 @@ def test_any_other_correlation_id_is_replaced(service: Service, own: str | None)
     ],
     ids=lambda body: repr(body[:20]),
 )
-def test_a_body_must_be_one_json_object(service: Service, body: bytes):
-    answer = send(service, "POST", JOBS, [wire.bearer(service.caller()), JSON], body)
+def test_a_body_must_be_one_json_object(service: Service, idle: Caller, body: bytes):
+    answer = send(service, "POST", JOBS, [wire.bearer(idle), JSON], body)
     wire.check_refusal(service, answer, "body", NO_OBJECT)
     wire.check_refusal(service, send(service, "POST", SIGN_IN, [JSON], body), "body", NO_OBJECT)
 

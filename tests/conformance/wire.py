@@ -5,7 +5,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
+
 import oracle
 from service import EXAMPLE, JOBS, Caller, Service
-
 from tailrace.catalog.loader import load_catalog
 from tailrace.catalog.model import Dataset
 from tailrace.jobs.queue import _CLAIM_LOCK
@@ -141,7 +141,9 @@ def send(
     parts = urlsplit(target)
     connection = http.client.HTTPConnection(str(base.hostname), base.port, timeout=30)
     try:
-        connection.putrequest(method, parts.path + ("?" + parts.query if parts.query else ""), skip_accept_encoding=True)
+        connection.putrequest(
+            method, parts.path + ("?" + parts.query if parts.query else ""), skip_accept_encoding=True
+        )
         chunked = body is not None and not isinstance(body, bytes)
         for name, text in headers:
             connection.putheader(name, text)
@@ -292,6 +294,10 @@ def link_of_age(caller: Caller, job_id: str, seconds: float) -> str:
 # -- rows ---------------------------------------------------------------------------------------------------------
 
 
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
+
+
 @cache
 def dataset(name: str = "qm-workflows", version: str = "3") -> Dataset:
     return load_catalog().get(name, version)
@@ -303,7 +309,7 @@ def header(described: Dataset) -> bytes:
 
 def row(described: Dataset, **values: Any) -> dict[str, Any]:
     """Fill a row: `values` by stored name; nothing elsewhere, but for columns that must have a value."""
-    plain = {"text": "x", "integer": 0, "decimal": Decimal(0), "datetime": datetime(2019, 5, 23, 9), "boolean": True}
+    plain = {"text": "x", "integer": 0, "decimal": Decimal(0), "datetime": utc(2019, 5, 23, 9), "boolean": True}
     filled = {column.source: None if column.nullable else plain[column.type] for column in described.columns}
     assert values.keys() <= filled.keys()
     return {column.name: {**filled, **values}[column.source] for column in described.columns}
@@ -317,7 +323,7 @@ def load(caller: Caller, folder: Path, described: Dataset, rows: Sequence[dict[s
 
 
 def _as_text(value: Any) -> str:
-    return value.isoformat() + "Z" if isinstance(value, datetime) else str(value)
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
 
 
 def expected_file(described: Dataset, rows: Sequence[dict[str, Any]]) -> bytes:

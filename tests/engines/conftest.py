@@ -10,7 +10,7 @@ import pytest
 from tailrace.engines.base import Scan
 from tailrace.engines.duckdb import connect
 
-START, END = datetime(2019, 5, 22), datetime(2019, 5, 29)  # noqa: DTZ001 - stored so
+START, END = datetime(2019, 5, 22), datetime(2019, 5, 29)
 ROW = "concat(strftime(instant, '%Y-%m-%dT%H:%M:%S.%f'), ' ', key, chr(10))"
 
 

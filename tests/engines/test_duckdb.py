@@ -14,7 +14,7 @@ from tailrace.engines.base import Slice
 from tailrace.engines.duckdb import connect
 from tailrace.errors import SourceUnavailable
 
-START, END = datetime(2019, 5, 22), datetime(2019, 5, 29)  # noqa: DTZ001
+START, END = datetime(2019, 5, 22), datetime(2019, 5, 29)
 TICK = timedelta(microseconds=1)
 
 
@@ -41,7 +41,7 @@ def test_one_row_within(source, at):
     assert len(source.check()) == 1
 
 
-@pytest.mark.parametrize("at", [START - TICK, END, datetime(1970, 1, 1), datetime(9999, 12, 31), None])  # noqa: DTZ001
+@pytest.mark.parametrize("at", [START - TICK, END, datetime(1970, 1, 1), datetime(9999, 12, 31), None])
 def test_one_row_outside(source, at):
     source.write([(at, "only")])
     source.check()

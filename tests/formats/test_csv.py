@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import duckdb
-import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import oracle
 from tailrace.formats import csv
 from tailrace.formats.base import Field
 

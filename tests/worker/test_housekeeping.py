@@ -15,7 +15,7 @@ from tailrace.catalog.loader import load_catalog
 from tailrace.intake.sample import load_sample
 from tailrace.runtime import Runtime
 from tailrace.settings import Settings
-from tailrace.worker.housekeeping import Housekeeping
+from tailrace.worker.housekeeping import _LOAD_AGE, Housekeeping
 
 OLD_SECONDS = 91 * 60
 INSERT = """
@@ -150,10 +150,11 @@ def test_stored_rows_that_nobody_published_go_when_old(house):
     tables = house.runtime.tables
     load_sample(house.database, house.runtime.catalog, tables, house.tenant, "qm-workflows", rows=10)
     [published] = tables.rglob("*.parquet")
-    os.utime(published, (time.time() - 10 * OLD_SECONDS,) * 2)
+    os.utime(published, (time.time() - 10 * _LOAD_AGE.total_seconds(),) * 2)
     folder = published.parent
-    garbage = [house.file(folder / f"{uuid4()}.parquet"), house.file(folder / f".{uuid4()}.parquet.tmp")]
-    young = house.file(folder / f"{uuid4()}.parquet", age=60)
+    age = _LOAD_AGE.total_seconds() + 60
+    garbage = [house.file(folder / f"{uuid4()}.parquet", age), house.file(folder / f".{uuid4()}.parquet.tmp", age)]
+    young = house.file(folder / f"{uuid4()}.parquet", age - 120)
     house.sweep()
     assert published.exists()
     assert young.exists()

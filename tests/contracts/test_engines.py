@@ -1,0 +1,193 @@
+"""What every engine must do, whichever it is: the same rows give the same bytes, in any slices and on any threads.
+
+A new engine needs one entry in `STORE`, a way to put rows where it reads; without it these tests fail by its name.
+"""
+
+import hashlib
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from operator import itemgetter
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import oracle
+from tailrace.catalog.model import ROW_KEY
+from tailrace.errors import ExtractionFailed, ResultTooLarge, SourceUnavailable
+from tailrace.formats.base import Field
+from tailrace.jobs.model import Limits, Request
+from tailrace.plugins import plugin_names
+from tailrace.worker.extract import Task, extract
+
+START, END = datetime(2019, 5, 22, tzinfo=UTC), datetime(2019, 5, 29, tzinfo=UTC)
+COLUMNS = [
+    {"name": "At", "type": "datetime"},
+    {"name": "Name, full", "type": "text"},
+    {"name": "Count", "type": "integer"},
+    {"name": "Price", "type": "decimal", "scale": 2},
+    {"name": "Open", "type": "boolean"},
+    {"name": "Day", "type": "date"},
+]
+KINDS = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "decimal": "DECIMAL(18,6)",
+    "datetime": "TIMESTAMP",
+    "date": "DATE",
+    "boolean": "BOOLEAN",
+}
+FIELDS = tuple(Field(source=f"c{number}", **column) for number, column in enumerate(COLUMNS))
+
+
+def store_parquet(folder: Path, parts: list[list[tuple]]) -> tuple[str, ...]:
+    paths = []
+    for number, rows in enumerate(parts):
+        paths.append(str(folder / f"{number}.parquet"))
+        with duckdb.connect(config={"threads": 1}) as connection:
+            declared = ", ".join(f"{field.source} {KINDS[field.type]}" for field in FIELDS)
+            connection.execute(f"CREATE TABLE rows ({declared}, {ROW_KEY} VARCHAR)")
+            cells = list(zip(*[[None if cell is None else str(cell) for cell in row] for row in rows], strict=True))
+            marks = ", ".join(f"unnest(${place + 1}::VARCHAR[])" for place in range(len(FIELDS) + 1))
+            if rows:
+                connection.execute(f"INSERT INTO rows SELECT {marks}", [list(column) for column in cells])
+            connection.execute(f"COPY rows TO '{paths[-1]}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+    return tuple(paths)
+
+
+STORE = {"duckdb": store_parquet}
+TEXTS = [None, "", "plain", " led", 'say "so"', "a,b", "two\nlines", "你好 😀", "-1", "x" * 300]
+
+
+def make_rows(number, seed=1, instants=10**9):
+    """Rows `(c0 … c5, row key)`; few instants make many ties."""
+    chance = random.Random(seed)
+    step = timedelta(days=9) / instants
+    rows = []
+    for count in range(number):
+        at = (START - timedelta(days=1) + step * chance.randrange(instants)).replace(tzinfo=None)
+        price = Decimal(chance.randrange(-(10**9), 10**9)).scaleb(-chance.randrange(7))
+        day = at.date() if chance.random() < 0.9 else None
+        row = (at, chance.choice(TEXTS), chance.choice([None, count]), price, chance.choice([None, True, False]), day)
+        rows.append((*row, f"{seed}-{count:09d}"))
+    return rows
+
+
+def expected(rows):
+    chosen = [row for row in rows if START.replace(tzinfo=None) <= row[0] < END.replace(tzinfo=None)]
+    chosen.sort(key=lambda row: (row[0], (row[1] is not None, (row[1] or "").encode()), row[6]))
+    return oracle.write_csv([column["name"] for column in COLUMNS], [row[:6] for row in chosen], COLUMNS)
+
+
+@pytest.fixture(params=plugin_names("tailrace.engines"))
+def make_task(request, tmp_path):
+    """A task over parts of rows, in the engine's own store."""
+
+    def make(parts, threads=2, max_result_bytes=10**9):
+        asked = Request(
+            table="rows",
+            fields=FIELDS,
+            range_source="c0",
+            start=START,
+            end=END,
+            order=(FIELDS[1],),
+            format="csv",
+            limits=Limits(60, max_result_bytes, retention_hours=1, record_days=1),
+        )
+        return Task(
+            request=asked,
+            source=STORE[request.param](tmp_path, parts),
+            in_order=(),
+            plain=(),
+            key="tenant/job/1.csv",
+            engine=request.param,
+            engine_options={"memory_mb": 160, "scratch": str(tmp_path / "scratch")},
+            storage="local",
+            storage_options={"folder": str(tmp_path / "results")},
+            threads=threads,
+        )
+
+    return make
+
+
+def run(task, reports=None):
+    told = [] if reports is None else reports
+    result = extract(task, lambda done, total: told.append((done, total)))
+    data = (Path(task.storage_options["folder"]) / task.key).read_bytes()
+    assert (result.bytes, result.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    return result, data
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize("slice_rows", [100, 5_000, 10**9])
+def test_threads_and_slices_do_not_show(make_task, monkeypatch, threads, slice_rows):
+    monkeypatch.setattr("tailrace.engines.duckdb._ROWS_PER_SLICE", slice_rows)
+    parts = [sorted(make_rows(6_000, seed), key=itemgetter(0)) for seed in range(3)]
+    rows = [row for part in parts for row in part]
+    reports = []
+    result, data = run(make_task(parts, threads), reports)
+    assert data == expected(rows)
+    assert result.rows > 10_000
+    total = reports[-1][1]
+    assert reports == [(done + 1, total) for done in range(total)]
+    assert total > 20 if slice_rows == 100 else total < 20
+
+
+@pytest.mark.req("CX-614")
+def test_ties_are_ordered_by_written_text_and_then_by_the_row_key(make_task, monkeypatch):
+    monkeypatch.setattr("tailrace.engines.duckdb._ROWS_PER_SLICE", 500)
+    parts = [make_rows(3_000, seed, instants=7) for seed in range(3)]
+    for part in parts:
+        random.Random(1).shuffle(part)
+    assert run(make_task(parts))[1] == expected([row for part in parts for row in part])
+
+
+@pytest.mark.req("CX-816")
+@pytest.mark.parametrize("parts", [[], [[]], [[], []]])
+def test_no_rows_give_the_header_alone(make_task, parts):
+    result, data = run(make_task(parts))
+    assert (result.rows, data) == (0, expected([]))
+
+
+def test_one_row(make_task):
+    rows = [(datetime(2019, 5, 22), "é", 1, Decimal("1.005"), True, None, "k")]
+    assert run(make_task([rows]))[1] == expected(rows)
+
+
+@pytest.mark.req("CX-709")
+@pytest.mark.parametrize("short", [1, 1000, None])
+def test_a_result_may_be_as_large_as_allowed_and_not_a_byte_more(make_task, tmp_path, short):
+    rows = make_rows(2_000)
+    size = len(expected(rows))
+    if short is None:
+        assert len(run(make_task([rows], max_result_bytes=size))[1]) == size
+        return
+    with pytest.raises(ResultTooLarge):
+        run(make_task([rows], max_result_bytes=size - short))
+    assert [path for path in (tmp_path / "results").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("damage", ["removed", "emptied", "cut"])
+def test_a_broken_part_fails_the_attempt_and_leaves_nothing(make_task, tmp_path, threads, damage):
+    task = make_task([make_rows(5_000, seed) for seed in range(3)], threads)
+    path = Path(task.source[1])
+    data = path.read_bytes()
+    path.unlink()
+    if damage != "removed":
+        path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"")
+    with pytest.raises(SourceUnavailable):
+        run(task)
+    assert [path for path in (tmp_path / "results").rglob("*") if path.is_file()] == []
+
+
+def test_rows_that_vanish_between_counting_and_reading_are_noticed(make_task, tmp_path, monkeypatch):
+    """The engine's own count is the check: a result with other rows than counted is never published."""
+    from tailrace.engines.duckdb import DuckDBEngine
+
+    real = DuckDBEngine.count
+    monkeypatch.setattr(DuckDBEngine, "count", lambda self, scan: real(self, scan) + 1)
+    with pytest.raises(ExtractionFailed, match="rendered"):
+        run(make_task([make_rows(100)]))
+    assert [path for path in (tmp_path / "results").rglob("*") if path.is_file()] == []

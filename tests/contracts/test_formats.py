@@ -1,0 +1,112 @@
+"""What every format must do, whichever it is: SQL that writes each row as text, and its own name on its files."""
+
+import duckdb
+import pytest
+
+from tailrace.formats.base import Field
+from tailrace.plugins import load_plugin, plugin_names
+
+KINDS = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "decimal": "DECIMAL(18,6)",
+    "datetime": "TIMESTAMP",
+    "date": "DATE",
+    "boolean": "BOOLEAN",
+}
+VALUES = {
+    "text": [
+        "plain",
+        "",
+        " ",
+        ",",
+        '"',
+        "'",
+        "\n",
+        "\r\n",
+        "\0",
+        "<&>",
+        "|",
+        "\\",
+        "]]>",
+        "\x1b",
+        "\ufffe",
+        "😀",
+        "é" * 999,
+    ],
+    "integer": [0, -(2**63), 2**63 - 1],
+    "decimal": ["0", "-0.000001", "999999999999.999999", "-999999999999.999999"],
+    "datetime": ["0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"],
+    "date": ["0001-01-01", "9999-12-31"],
+    "boolean": [True, False],
+}
+FIELDS = tuple(
+    Field(name=f'A "{kind}", <&>|', source=f'c "{kind}"', type=kind, scale=2 if kind == "decimal" else 0)
+    for kind in KINDS
+)
+
+
+@pytest.fixture(params=plugin_names("tailrace.formats"))
+def module(request):
+    return load_plugin("tailrace.formats", request.param)
+
+
+@pytest.fixture
+def name(module):
+    return module.__name__.rpartition(".")[2]
+
+
+def render(made, fields, rows):
+    with duckdb.connect(config={"threads": 1}) as connection:
+        declared = ", ".join(f"{field.reference} {KINDS[field.type]}" for field in fields)
+        connection.execute(f"CREATE TABLE rows (number INTEGER, {declared})")
+        marks = ", ".join("?" * (len(fields) + 1))
+        for number, row in enumerate(rows):
+            connection.execute(f"INSERT INTO rows VALUES ({marks})", [number, *row])
+        return [line for (line,) in connection.execute(f"SELECT {made.row()} FROM rows ORDER BY number").fetchall()]
+
+
+def all_rows():
+    yield [None] * len(FIELDS)
+    for place, field in enumerate(FIELDS):
+        for value in VALUES[field.type]:
+            yield [value if at == place else None for at in range(len(FIELDS))]
+
+
+def test_it_names_its_files_by_its_own_name(module, name):
+    made = module.create(FIELDS, {})
+    assert made.extension == name
+    assert "/" in made.media_type
+
+
+def test_it_can_be_made_without_columns_to_ask_for_its_media_type(module):
+    assert module.create((), {}).media_type == module.create(FIELDS, {}).media_type
+
+
+def test_every_row_becomes_text_that_is_utf8(module):
+    made = module.create(FIELDS, {})
+    lines = render(made, FIELDS, list(all_rows()))
+    assert all(isinstance(line, str) and line for line in lines)
+    whole = made.head() + "".join(lines).encode() + made.tail()
+    assert "\0" not in whole.decode()
+
+
+@pytest.mark.parametrize("options", [{}, {"spreadsheet_safe": True}, {"backslash_plus": True}, {"nobody": "knows"}])
+def test_a_row_is_written_alike_wherever_it_stands(module, options):
+    made = module.create(FIELDS, options)
+    rows = list(all_rows())
+    assert render(made, FIELDS, rows) == render(made, FIELDS, rows[::-1])[::-1]
+
+
+def test_what_is_promised_to_be_plain_is_written_as_if_it_were_not(module):
+    plain = tuple(
+        Field(name=f.name, source=f.source, type=f.type, scale=f.scale, plain=f.type == "text") for f in FIELDS
+    )
+    rows = [[None] * len(FIELDS), ["plain text", 1, 1, "2019-05-22", "2019-05-22", True], ["a b", *[None] * 5]]
+    assert render(module.create(plain, {}), plain, rows) == render(module.create(FIELDS, {}), FIELDS, rows)
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.type)
+def test_a_single_column(module, field):
+    lines = render(module.create((field,), {}), (field,), [[None], *([value] for value in VALUES[field.type])])
+    assert all(lines)
