@@ -39,6 +39,12 @@ class Server(_Group):
     )
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on, unless --host says otherwise.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on, unless --port says otherwise; 0 picks one.")
+    trusted_proxies: str = Field(
+        "",
+        pattern=r"^[0-9A-Fa-f.:/, ]*$",
+        description="Addresses of proxies, joined by commas, whose `X-Forwarded-For` tells the caller's address; it "
+        "counts failed sign-ins (CX-117). Empty: nobody's.",
+    )
     threads: int = Field(32, ge=2, le=512, description="Requests answered at the same time.")
 
 

@@ -53,7 +53,7 @@ class Peer:
     def requests(self, path: str) -> list[Seen]:
         return [seen for seen in self.seen if seen.path == path]
 
-    def answer(self, seen: Seen) -> Reply:  # noqa: PLR0911 - one return a route
+    def answer(self, seen: Seen) -> Reply:
         told = self.replies.get(seen.path)
         if told:
             return told.popleft()

@@ -44,7 +44,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_submits_what_the_wire_wants(api: DataExtraction, peer: Peer) -> None:
-    job = api.submit("qm-workflows", 3, date(2019, 5, 22), datetime(2019, 5, 29, 8, 0))  # noqa: DTZ001
+    job = api.submit("qm-workflows", 3, date(2019, 5, 22), datetime(2019, 5, 29, 8, 0))
     assert (job.id, job.status) == (JOB_ID, "RUNNING")
     [request] = peer.requests(JOBS)
     expected = {"entityName": "qm-workflows", "version": "3", "startDate": "2019-05-22", "endDate": "2019-05-29"}

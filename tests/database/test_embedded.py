@@ -122,6 +122,7 @@ def test_wrong_password_is_refused(data: Path) -> None:
         psycopg.connect(conninfo, password="wrong")
 
 
+@pytest.mark.slow
 def test_second_process_shares_it_and_the_keeper_ends_after_the_last(data: Path) -> None:
     database = EmbeddedPostgres(data)
     conninfo = database.acquire()
@@ -138,6 +139,7 @@ def test_second_process_shares_it_and_the_keeper_ends_after_the_last(data: Path)
     assert "database system is shut down" in (data / "postgres/postgres.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_killed_user_leaves_no_lock(data: Path) -> None:
     user = start_user(data)
     said(user)
@@ -146,6 +148,7 @@ def test_a_killed_user_leaves_no_lock(data: Path) -> None:
     eventually(lambda: not processes(data), patience_s=10)
 
 
+@pytest.mark.slow
 def test_commands_in_a_row_share_one_server(data: Path) -> None:
     servers = set()
     for _ in range(4):
@@ -154,6 +157,7 @@ def test_commands_in_a_row_share_one_server(data: Path) -> None:
     assert len(servers) == 1
 
 
+@pytest.mark.slow
 def test_ten_processes_at_once_on_a_fresh_folder(data: Path) -> None:
     users = [start_user(data) for _ in range(10)]
     assert len({said(user) for user in users}) == 1
@@ -163,6 +167,7 @@ def test_ten_processes_at_once_on_a_fresh_folder(data: Path) -> None:
         assert user.returncode == 0
 
 
+@pytest.mark.slow
 def test_coming_while_it_ends(data: Path) -> None:
     for _ in range(3):
         with EmbeddedPostgres(data) as conninfo:
@@ -184,12 +189,13 @@ def test_server_killed(data: Path) -> None:
             assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_server_killed_with_a_busy_backend(data: Path) -> None:
     """A backend in a long computation outlives its server and would keep the next one from starting."""
     with EmbeddedPostgres(data) as conninfo:
         busy = psycopg.connect(conninfo)
         query = "DO $$ BEGIN LOOP NULL; END LOOP; END $$"
-        thread = threading.Thread(target=lambda: pytest.raises(psycopg.Error, busy.execute, query))
+        thread = threading.Thread(target=lambda: pytest.raises(psycopg.Error, busy.execute, query))  # noqa: RUF061
         thread.start()
         eventually(lambda: pids(data, "") and busy.info.transaction_status.name == "ACTIVE")
         os.kill(postmaster(data), signal.SIGKILL)
@@ -198,6 +204,7 @@ def test_server_killed_with_a_busy_backend(data: Path) -> None:
         busy.close()
 
 
+@pytest.mark.slow
 def test_server_that_never_stays_up(data: Path) -> None:
     with EmbeddedPostgres(data):
         pass
@@ -230,6 +237,7 @@ def test_everything_killed(data: Path) -> None:
         assert answers(conninfo)
 
 
+@pytest.mark.slow
 def test_stale_lock_file_with_the_number_of_a_stranger(data: Path) -> None:
     with EmbeddedPostgres(data):
         lines = (data / "postgres/db/postmaster.pid").read_text().splitlines()
@@ -259,6 +267,7 @@ def test_killed_in_the_middle_of_initdb(data: Path, victim: str) -> None:
         assert not list((data / "postgres").glob("db.new-*"))
 
 
+@pytest.mark.slow
 def test_long_path(data: Path) -> None:
     deep = data / ("long" * 20) / ("path" * 20)
     with EmbeddedPostgres(deep) as conninfo:
@@ -281,6 +290,7 @@ def test_long_path_whose_socket_folder_belongs_to_somebody_else(data: Path) -> N
     sockets.rmdir()
 
 
+@pytest.mark.slow
 def test_a_forked_child_does_not_hold_the_lock(data: Path) -> None:
     database = EmbeddedPostgres(data)
     database.acquire()
@@ -299,6 +309,7 @@ def test_a_forked_child_does_not_hold_the_lock(data: Path) -> None:
         os.waitpid(child, 0)
 
 
+@pytest.mark.slow
 def test_lost_password(data: Path) -> None:
     with EmbeddedPostgres(data):
         pass
@@ -319,10 +330,11 @@ def test_binaries_fit_the_database(data: Path, monkeypatch: pytest.MonkeyPatch) 
         (folder.database / "PG_VERSION").write_text(f"{major}\n")
         assert embedded.choose_binaries(folder) == path
     (folder.database / "PG_VERSION").write_text("16\n")
-    with pytest.raises(DatabaseUnavailable, match="made by PostgreSQL 16.*18 in /wheel"):
+    with pytest.raises(DatabaseUnavailable, match=r"made by PostgreSQL 16.*18 in /wheel"):
         embedded.choose_binaries(folder)
 
 
+@pytest.mark.slow
 def test_binaries_of_the_machine(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     try:
@@ -348,6 +360,7 @@ def test_as_root_below_a_closed_folder(data: Path) -> None:
         assert (data / "postgres/db").owner() == "nobody"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AS_ROOT, reason="only root must run the server as somebody else")
 def test_as_root_with_binaries_below_a_closed_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = embedded.choose_binaries(Folder(data)).parents[1]

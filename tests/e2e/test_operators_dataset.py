@@ -164,7 +164,6 @@ def test_rows_younger_than_the_simulated_latency_are_left_out(start, tmp_path):
     assert [line.partition(b",")[0] for line in text.splitlines()[1:]] == [b"7200", b"3700"]
 
 
-@pytest.mark.xfail(strict=True, reason="product: a stored file without the new column makes the job fail")
 def test_a_column_added_by_a_later_version_is_empty_in_rows_loaded_before(start, tmp_path):
     folder = tmp_path / "service-0" / "catalog"
     put_catalog(folder)

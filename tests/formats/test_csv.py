@@ -39,7 +39,7 @@ ROWS = st.lists(
         st.none() | TEXT,
         st.none() | st.integers(-(2**63), 2**63 - 1),
         st.none() | DECIMALS | st.sampled_from([Decimal("0.005"), Decimal("-0.005"), Decimal("-0.004999")]),
-        st.none() | st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)),  # noqa: DTZ001 - stored so
+        st.none() | st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)),
         st.none() | st.dates(),
         st.none() | st.booleans(),
     ),
@@ -99,8 +99,8 @@ def test_cells(value, written):
 def test_numbers_and_times_are_cut_and_rounded_as_written():
     columns = [{"name": "D", "type": "decimal", "scale": 2}, {"name": "T", "type": "datetime"}]
     rows = [
-        (Decimal("1.005"), datetime(2019, 5, 22, 1, 2, 3, 999999)),  # noqa: DTZ001
-        (Decimal("-1.005"), datetime(999, 1, 1)),  # noqa: DTZ001
+        (Decimal("1.005"), datetime(2019, 5, 22, 1, 2, 3, 999999)),
+        (Decimal("-1.005"), datetime(999, 1, 1)),
         (Decimal("-0.001"), None),
     ]
     assert render(columns, rows).decode().split("\r\n")[1:-1] == [

@@ -29,7 +29,7 @@ from tailrace.intake import store
 from tailrace.intake.load import load_files
 from tailrace.intake.manifest import known_inputs, stored_files
 
-WHEN = datetime(2024, 2, 29, 10, 11, 12, 500_000)  # noqa: DTZ001 - stored without a zone
+WHEN = datetime(2024, 2, 29, 10, 11, 12, 500_000)
 STORED = (7, WHEN, Decimal("1.250000"), True, date(2024, 3, 1), "fine")
 COLUMNS = "parcel, handed_over, weight, signed, due, note"
 TYPED = """
@@ -51,7 +51,7 @@ def test_a_csv_file(load, database, tenant, tables, tmp_path) -> None:
     [file] = load(path, progress=lambda *step: heard.append(step)).files
     assert (file.name, file.rows, file.already_loaded) == (path.name, 2, False)
     assert heard[-1] == (path.name, path.stat().st_size, path.stat().st_size)
-    assert read_stored(tables, COLUMNS) == [STORED, (-8, datetime(2024, 3, 1), None, None, None, None)]  # noqa: DTZ001
+    assert read_stored(tables, COLUMNS) == [STORED, (-8, datetime(2024, 3, 1), None, None, None, None)]
     [listed] = stored_files(database, tenant.id, "parcels")
     assert (listed.rows, listed.bytes) == (2, file.bytes)
     assert (listed.first_at, listed.last_at) == (WHEN.replace(tzinfo=UTC), datetime(2024, 3, 1, tzinfo=UTC))
@@ -96,15 +96,15 @@ def test_parquet_columns_in_another_order_and_type(load, tables, tmp_path) -> No
     """
     load(write_parquet(tmp_path / "in.parquet", rows))
     assert sorted(read_stored(tables, f"{COLUMNS}, depot")) == [
-        (-(2**53), datetime(1, 1, 1), Decimal("0.333333"), True, None, None, None),  # noqa: DTZ001
-        (5, datetime(1969, 12, 31), Decimal("0.100000"), False, None, None, "Riga"),  # noqa: DTZ001
+        (-(2**53), datetime(1, 1, 1), Decimal("0.333333"), True, None, None, None),
+        (5, datetime(1969, 12, 31), Decimal("0.100000"), False, None, None, "Riga"),
     ]
 
 
 def test_instants_before_1970_are_cut_off_not_rounded(load, tables, tmp_path) -> None:
     load(write_parquet(tmp_path / "in.parquet", TYPED.format("TIMESTAMP_NS '1969-12-31 23:59:59.999999999'")))
     load(write_csv(tmp_path / "in.csv", [["1", "1969-12-31T23:59:59.999999999Z", *GOOD[2:]]]))
-    last = datetime(1969, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001
+    last = datetime(1969, 12, 31, 23, 59, 59, 999_999)
     assert read_stored(tables, "handed_over") == [(last,), (last,)]
 
 
@@ -312,8 +312,8 @@ def test_any_decimal_survives(database, tenant, tmp_path_factory, numbers) -> No
 
 
 INSTANTS = st.datetimes(
-    datetime(1, 1, 2),  # noqa: DTZ001 - the zone comes with the next argument
-    datetime(9999, 12, 30),  # noqa: DTZ001
+    datetime(1, 1, 2),
+    datetime(9999, 12, 30),
     timezones=st.integers(-1439, 1439).map(lambda m: timezone(timedelta(minutes=m))),
 )
 

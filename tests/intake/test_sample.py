@@ -191,7 +191,7 @@ def test_an_operators_generator(database, tenant, tables, tmp_path: Path) -> Non
 
     assert ask().rows == 3
     note = "Harbour Ferries $5 $seeds 4"
-    when = datetime(2019, 5, 1)  # noqa: DTZ001 - stored without a zone
+    when = datetime(2019, 5, 1)
     assert read_stored(tables, "handed_over, signed, note, depot") == [
         (when, True, note, None),
         (when, False, note, None),

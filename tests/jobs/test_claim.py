@@ -3,10 +3,12 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from threading import Barrier
+from threading import Barrier, Event
+from time import monotonic
 
 import pytest
 
+from tailrace.errors import DatabaseUnavailable
 from tailrace.jobs import queue
 from tailrace.jobs.queue import Slots
 
@@ -146,6 +148,35 @@ def test_nobody_gets_a_job_twice_when_all_claim_at_once(house):
     assert {(lease.attempt, lease.epoch) for lease in leases} == {(1, 1)}
     by_time = house.database.execute("SELECT tenant_id FROM jobs ORDER BY claimed_at, created_at")
     assert all(count == 10 for count in Counter(row.tenant_id for row in by_time).values())
+
+
+class FrozenSlots:
+    """Slots that hold up who claims with them after it has taken the lock, as SIGSTOP would."""
+
+    total = 9
+
+    def __init__(self):
+        self.reached, self.release = Event(), Event()
+
+    @property
+    def per_tenant(self):
+        self.reached.set()
+        assert self.release.wait(60)
+        return 9
+
+
+def test_one_who_freezes_while_claiming_does_not_stop_the_others(house, database):
+    jobs = [house.submit(house.tenant()) for _ in range(2)]
+    slots = FrozenSlots()
+    with ThreadPoolExecutor(1) as pool:
+        frozen = pool.submit(queue.claim, database, "cxone", slots, "frozen", 30)
+        assert slots.reached.wait(60)
+        began = monotonic()
+        assert {house.claim().job_id for _ in range(2)} == set(jobs)
+        assert monotonic() - began < 8, "within a lease, whatever froze"
+        slots.release.set()
+        with pytest.raises(DatabaseUnavailable):
+            frozen.result()
 
 
 def test_the_epoch_grows_with_every_claim(house):

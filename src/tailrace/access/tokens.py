@@ -134,7 +134,7 @@ class Tokens:
             if claims["iss"] != self._issuer or claims["aud"] != self._issuer:
                 raise NotAuthenticated("Unauthorized")
             return UUID(claims["jti"])
-        except (JoseError, KeyError, TypeError, ValueError):
+        except (JoseError, AttributeError, KeyError, TypeError, ValueError):
             raise NotAuthenticated("Unauthorized") from None
 
     def _access_token(self, owner: KeyOwner, token_id: UUID, times: dict[str, int], client_id: str) -> str:

@@ -38,7 +38,7 @@ def serve(data: Path | None, host: str | None, port: int | None) -> None:
         companion = _Companion(runtime)
         companion.start()
         try:
-            serve_app(app, listener, lambda: _say_ready(runtime, public_url))
+            serve_app(app, listener, lambda: _say_ready(runtime, public_url), server.trusted_proxies)
         finally:
             companion.stop()
 

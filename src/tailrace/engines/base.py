@@ -13,6 +13,7 @@ class Scan:
 
     `source` is the engine's own (files for DuckDB); `start` and `end` are UTC instants, half-open, without zone;
     `order` are SQL terms; `in_order` are the parts of the source known to hold their rows in just this order.
+    `columns` are name and SQL type of what is read: a part that was made before a column was known has none of it.
     """
 
     source: tuple[str, ...]
@@ -21,18 +22,21 @@ class Scan:
     end: datetime
     order: tuple[str, ...]
     in_order: frozenset[str] = frozenset()
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
     """A sub-range of the range column, half-open; slices in order, end to end, are the whole range.
 
-    `source` are the parts of the source that may hold its rows; empty stands for all.
+    `source` are the parts of the source that may hold its rows, empty stands for all; `missing` are the columns, with
+    their SQL types, that none of them has.
     """
 
     start: datetime
     end: datetime
     source: tuple[str, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import glob
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
@@ -59,7 +60,9 @@ class DuckDBEngine:
         rows = self._fetch(_ROW_GROUPS, [paths, scan.range_column, scan.start, scan.end])
         groups = [_RowGroup(*row) for row in rows]
         cuts = [scan.start, *_cuts(scan, groups), scan.end]
-        return [Slice(start, end, _files_of(groups, start, end)) for start, end in pairwise(cuts)] if groups else []
+        slices = [Slice(start, end, _files_of(groups, start, end)) for start, end in pairwise(cuts)] if groups else []
+        known = self._columns_of(paths)
+        return [replace(part, missing=_missing(scan, part, known)) for part in slices]
 
     def count(self, scan: Scan) -> int:
         """Count the rows of the range; reads the range column only."""
@@ -75,7 +78,7 @@ class DuckDBEngine:
         """
         files = part.source or scan.source
         order = "" if len(files) == 1 and files[0] in scan.in_order else f"ORDER BY {', '.join(scan.order)}"
-        statement = f"SELECT {row} AS line {_from(scan)} {order}"
+        statement = f"SELECT {row} AS line {_from(scan, part.missing)} {order}"
         try:
             relation = self._connection.sql(statement, params=[_literally(files), part.start, part.end])
             for array in nanoarrow.ArrayStream(relation):
@@ -83,6 +86,13 @@ class DuckDBEngine:
                 yield Block(len(lines), memoryview(lines.buffer(2)))
         except duckdb.Error as error:
             raise _unavailable(error) from error
+
+    def _columns_of(self, paths: list[str]) -> dict[str, set[str]]:
+        """Tell which columns each file has."""
+        found: dict[str, set[str]] = {}
+        for file, name in self._fetch("SELECT file_name, name FROM parquet_schema($1)", [paths]):
+            found.setdefault(file, set()).add(name)
+        return found
 
     def interrupt(self) -> None:
         """Stop the running statement."""
@@ -121,9 +131,18 @@ _ROW_GROUPS = """
 """
 
 
-def _from(scan: Scan) -> str:
+def _from(scan: Scan, missing: Sequence[tuple[str, str]] = ()) -> str:
     name = _name(scan.range_column)
-    return f"FROM read_parquet($1, union_by_name = true) WHERE {name} >= $2 AND {name} < $3"
+    nulls = "".join(f", CAST(NULL AS {kind}) AS {_name(column)}" for column, kind in missing)
+    files = "read_parquet($1, union_by_name = true)"
+    rows = f"(SELECT *{nulls} FROM {files})" if nulls else files
+    return f"FROM {rows} WHERE {name} >= $2 AND {name} < $3"
+
+
+def _missing(scan: Scan, part: Slice, known: Mapping[str, set[str]]) -> tuple[tuple[str, str], ...]:
+    """Name the columns that no file of a slice has."""
+    there = set[str]().union(*(known.get(file, set()) for file in part.source or scan.source))
+    return tuple((name, kind) for name, kind in scan.columns if name not in there)
 
 
 def _cuts(scan: Scan, groups: list[_RowGroup]) -> Iterator[datetime]:

@@ -59,6 +59,14 @@ class CreateFormat(Protocol):
         """Make the format for these columns."""
 
 
+def sql_type(kind: FieldType, precision: int, scale: int) -> str:
+    """Name the SQL type that values of a kind are stored as."""
+    if kind == "decimal":
+        return f"DECIMAL({precision},{scale})"
+    plain = {"text": "VARCHAR", "integer": "BIGINT", "datetime": "TIMESTAMP", "date": "DATE", "boolean": "BOOLEAN"}
+    return plain[kind]
+
+
 def write_value(field: Field) -> str:
     """A SQL expression for the written text of a value, null for none; text as it is stored (CX-609 to CX-611).
 

@@ -19,7 +19,7 @@ import duckdb
 from tailrace.catalog.model import ROW_KEY, Column, Table
 from tailrace.database.pool import Database
 from tailrace.errors import DatabaseUnavailable, LoadRefused
-from tailrace.formats.base import quote_name, quote_text, write_order
+from tailrace.formats.base import quote_name, quote_text, sql_type, write_order
 from tailrace.intake.manifest import NewFile, publish
 from tailrace.intake.plain import find_plain_columns
 
@@ -57,10 +57,7 @@ class Rows:
 
 def stored_type(column: Column) -> str:
     """Name the SQL type a column is stored as."""
-    if column.type == "decimal":
-        return f"DECIMAL({column.precision},{column.stored_scale})"
-    plain = {"text": "VARCHAR", "integer": "BIGINT", "datetime": "TIMESTAMP", "date": "DATE", "boolean": "BOOLEAN"}
-    return plain[column.type]
+    return sql_type(column.type, column.precision, column.stored_scale)
 
 
 @contextmanager

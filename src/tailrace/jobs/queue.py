@@ -1,16 +1,22 @@
 """The verbs of the queue. A job's row is its place in the queue; every write of a worker is fenced by the epoch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tailrace.database.pool import Database
+from psycopg.errors import IdleInTransactionSessionTimeout
+
+from tailrace.database.pool import Connection, Database
+from tailrace.errors import DatabaseUnavailable
 from tailrace.jobs.model import MAX_ATTEMPTS, Lease, Request, Result, State
 
 CHANNEL = "tailrace_jobs"
 # Claims go one at a time, so that slots counted are slots there are.
 _CLAIM_LOCK = 7_414_651_003
+_CLAIM_PAUSE = "2s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,7 @@ def claim(database: Database, dialect: str, slots: Slots, worker: str, lease_sec
 
     Returns None when there is none to take. The lease must be renewed within `lease_seconds`.
     """
-    with database.transaction() as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
+    with _one_at_a_time(database) as connection:
         row = connection.execute(
             """
             WITH busy AS (
@@ -90,6 +95,20 @@ def claim(database: Database, dialect: str, slots: Slots, worker: str, lease_sec
         return None
     request = Request.from_json(row.request)
     return Lease(row.id, row.tenant_id, row.dataset, row.attempt, row.epoch, row.claimed_at, row.remaining, request)
+
+
+@contextmanager
+def _one_at_a_time(database: Database) -> Iterator[Connection]:
+    """Lend a transaction under the claim lock; a process frozen in it loses it soon, so that others can claim."""
+    try:
+        with database.transaction() as connection:
+            connection.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, true), pg_advisory_xact_lock(%s)",
+                [_CLAIM_PAUSE, _CLAIM_LOCK],
+            )
+            yield connection
+    except IdleInTransactionSessionTimeout as error:
+        raise DatabaseUnavailable("PostgreSQL ended a claim that stood still") from error
 
 
 def renew(database: Database, lease: Lease, lease_seconds: float, slices_done: int, slices_total: int | None) -> bool:

@@ -53,7 +53,8 @@ class LocalStorage:
         except OSError as error:
             raise StorageUnavailable(f"The result cannot be written: {error.strerror}") from error
         finally:
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
             self._remove_empty_folders(path)
 
     def size(self, key: str) -> int:

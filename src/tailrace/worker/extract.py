@@ -13,7 +13,7 @@ from typing import Any, Self
 from tailrace.catalog.model import ROW_KEY
 from tailrace.engines.base import Block, Engine, Scan, Slice
 from tailrace.errors import ExtractionFailed, ResultTooLarge, StorageUnavailable
-from tailrace.formats.base import Format, quote_name, write_order
+from tailrace.formats.base import Format, quote_name, sql_type, write_order
 from tailrace.jobs.model import Request, Result
 from tailrace.plugins import load_plugin
 from tailrace.storage.base import Storage, Writer
@@ -98,6 +98,7 @@ def _scan(task: Task) -> Scan:
         end=_without_zone(request.end),
         order=(*write_order(request.range_source, request.order), quote_name(ROW_KEY)),
         in_order=frozenset(task.in_order),
+        columns=tuple((field.source, sql_type(field.type, field.precision, field.scale)) for field in request.fields),
     )
 
 
