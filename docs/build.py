@@ -23,6 +23,7 @@ CHECKS: Mapping[str, Check] = {
     "errors": checks.check_errors,
     "catalogue": checks.check_catalogue,
     "openapi": checks.check_openapi,
+    "requirements": checks.check_requirements,
     "links": checks.check_links,
     "commands": checks.check_commands,
 }

@@ -10,6 +10,7 @@ import typer
 from docs.pages import PAGES, error_classes, groups_of, own_doc
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from docs import requirements
 from tailrace.cli.main import app
 from tailrace.errors import TailraceError
 from tailrace.settings import Settings
@@ -38,6 +39,13 @@ def stale(root: Path, name: str) -> list[str]:
     if path.exists() and path.read_text(encoding="utf-8") == PAGES[name]():
         return []
     return [f"{path.relative_to(root)} is out of date; run `make docs`"]
+
+
+def check_requirements(root: Path) -> list[str]:
+    """Say which numbers have no test, which marks name no number, and if the page is out of date."""
+    faults = [f"{number} has no test" for number in requirements.without_test(root)]
+    faults += [f"tests name {number}, which the specification does not have" for number in requirements.unknown(root)]
+    return faults + stale(root, "requirements.md")
 
 
 # -- what the code says about itself ------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from docs import requirements
 from tailrace import errors
 from tailrace.catalog.loader import Catalog, load_catalog
 from tailrace.catalog.model import Column, Dataset
@@ -17,6 +18,12 @@ from tailrace.web.app import bare_app, describe_api
 from tailrace.web.cxone.errors import CASES
 
 _DO_NOT_EDIT = "<!-- Written by docs/build.py (`make docs`). Do not edit. -->"
+
+_ABOUT_REQUIREMENTS = """\
+Each requirement of the [Data Extraction API's specification](../specification/cxone-data-extraction.md) with the tests
+that carry its number. A test speaks real HTTP to a real server, unless the requirement is about the file alone.
+`make check` fails when a number has no test and no reason here.
+"""
 
 _ABOUT_SETTINGS = """\
 A setting `group.name` is given in one of two places. The environment wins.
@@ -147,9 +154,7 @@ def errors_page() -> str:
         for kind in error_classes()
     ]
     lines += ["", _ABOUTCASES, "| Code | `documented` | `live` | Message |", "|---|---|---|---|"]
-    lines += [
-        _row((f"`{case}`", str(documented), str(live), text)) for case, (documented, live, text) in CASES.items()
-    ]
+    lines += [_row((f"`{case}`", str(documented), str(live), text)) for case, (documented, live, text) in CASES.items()]
     return _finish(lines)
 
 
@@ -204,6 +209,19 @@ def openapi_page() -> str:
     return json.dumps(describe_api(bare_app()), indent=2, ensure_ascii=False) + "\n"
 
 
+def requirements_page() -> str:
+    """Write which tests prove each numbered requirement of the specification."""
+    root = Path(__file__).resolve().parent.parent
+    proven = requirements.proofs(root)
+    lines = [_DO_NOT_EDIT, "", "# Requirements and their tests", "", _ABOUT_REQUIREMENTS, _row(("Number", "Proved by"))]
+    lines.append("|---|---|")
+    for number in requirements.required(root):
+        tests = [f"[{name}](../../{path})" for path, name in proven.get(number, [])]
+        reason = requirements.NOT_TESTED.get(number)
+        lines.append(_row((number, ", ".join(tests) or f"not tested: {reason}")))
+    return _finish(lines)
+
+
 def _row(cells: tuple[str, ...]) -> str:
     """Write a row of a table; a bar in a cell would end it, and `<` could begin HTML."""
     escaped = (cell.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ").strip() for cell in cells)
@@ -219,4 +237,5 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "datasets.md": datasets_page,
     "openapi.json": openapi_page,
+    "requirements.md": requirements_page,
 }

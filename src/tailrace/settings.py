@@ -94,7 +94,11 @@ class Worker(_Group):
         1.0, ge=0.05, le=60, description="Longest time between two looks at the queue; a notification wakes it sooner."
     )
     memory_mb: int = Field(
-        160, ge=64, le=65536, description="DuckDB's memory limit for one slice; beyond it DuckDB uses temporary files."
+        512,
+        ge=64,
+        le=65536,
+        description="DuckDB's memory limit for one slice, some 50,000 rows; rows of usual size need a tenth of it. "
+        "Beyond it DuckDB uses temporary files.",
     )
     jobs_per_child: int = Field(50, ge=1, le=100_000, description="Jobs after which a child process is replaced.")
 

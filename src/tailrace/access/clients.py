@@ -9,6 +9,7 @@ from hashlib import sha256
 from psycopg.errors import UniqueViolation
 
 from tailrace.access.names import check_name
+from tailrace.access.tokens import ACCESS_KEY_CLIENT
 from tailrace.database.pool import Database
 from tailrace.errors import AlreadyExists, UnknownClient
 
@@ -33,6 +34,8 @@ class Client:
 def create_client(database: Database, client_id: str) -> NewClient:
     """Register a client; raises AlreadyExists and NameInvalid."""
     check_name(client_id)
+    if client_id == ACCESS_KEY_CLIENT:  # whatever is issued under this name, any client may refresh (CX-133)
+        raise AlreadyExists(f"'{client_id}' stands for sign-ins without a client.")
     new = NewClient(client_id, secrets.token_urlsafe(32))
     try:
         database.execute(

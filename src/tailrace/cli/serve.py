@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,7 @@ from tailrace.web.server import listen, serve_app
 _WATCH_SECONDS = 1.0
 # Between two starts of a worker that ends again and again.
 _LONGEST_PAUSE_SECONDS = 30.0
+_HEALTHY_SECONDS = 60.0
 _DRAIN_SECONDS = 40.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -58,14 +60,17 @@ def _public_url(settings: Settings, address: str, port: int) -> str:
 
 
 class _Companion:
-    """The worker process beside the server, started again when it ends; and a look after the private database."""
+    """The worker process beside the server, started again when it ends; and a look after the private database.
+
+    One thread starts the worker, waits for its end and lives as long as we do: the kernel tells the worker to stop
+    when the thread that started it ends.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._log = structlog.get_logger()
         self._stopping = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._watch, name="companion", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="companion", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -74,38 +79,41 @@ class _Companion:
         """Let the worker finish what it runs, then end it."""
         self._stopping.set()
         self._thread.join()
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(_DRAIN_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         pause = _WATCH_SECONDS
         while True:
-            if self._process is None:
-                self._process = self._start()
-            elif self._process.poll() is not None:
-                self._log.error("worker_ended", status=self._process.returncode, again_in_seconds=pause)
-                if self._stopping.wait(pause):
-                    return
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-                self._process = self._start()
-            if self._stopping.wait(_WATCH_SECONDS):
+            process, started = self._start(), time.monotonic()
+            if self._watch(process):
+                self._end(process)
                 return
+            pause = _WATCH_SECONDS if time.monotonic() - started > _HEALTHY_SECONDS else pause
+            self._log.error("worker_ended", status=process.returncode, again_in_seconds=pause)
+            if self._stopping.wait(pause):
+                return
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _watch(self, process: "subprocess.Popen[bytes]") -> bool:
+        """Wait until we are to stop (True) or the worker has ended (False)."""
+        while process.poll() is None:
+            if self._stopping.wait(_WATCH_SECONDS):
+                return True
             try:
                 self._runtime.ensure_database()
             except TailraceError as error:
                 self._log.error("database_not_started", reason=str(error))
+        return False
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        """Start a worker that is told to stop when this process dies, however it dies.
+    def _end(self, process: "subprocess.Popen[bytes]") -> None:
+        process.terminate()
+        try:
+            process.wait(_DRAIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
-        The kernel sends that signal when the thread that started it ends, so the thread lives as long as we do.
-        """
+    def _start(self) -> "subprocess.Popen[bytes]":
+        """Start a worker that is told to stop when this process dies, however it dies."""
         command = [sys.executable, "-m", "tailrace", "worker", "--data", str(self._runtime.data)]
         return subprocess.Popen(command, preexec_fn=_die_with_parent)  # noqa: PLW1509, S603 - one call into libc
 

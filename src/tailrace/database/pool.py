@@ -15,7 +15,12 @@ from tailrace.errors import DatabaseUnavailable
 
 Connection = psycopg.Connection[Any]
 # Faults of the connection or the server, not of the statement.
-_OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.AdminShutdown, PoolTimeout)
+_OUTAGES = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    PoolTimeout,
+)
 
 # The pool reports every failed reconnect as a warning of its own; /readyz and our events tell it once.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -36,7 +41,7 @@ class Database:
             reconnect_timeout=timeout_seconds,
             max_idle=60,
             kwargs={"row_factory": namedtuple_row, "autocommit": True},
-            check=_is_alive,
+            check=self._check,
         )
 
     @contextmanager
@@ -61,6 +66,19 @@ class Database:
             connection.execute("LISTEN " + channel)
             return connection
 
+    def _check(self, connection: Connection) -> None:
+        """Find a dead connection before it is lent; costs a round trip only when the server spoke without being asked.
+
+        A server that ends a session says so, or closes the socket: either makes the socket readable. Where one
+        connection is dead the others likely are: all are dropped, rather than found out one by one with pauses.
+        """
+        try:
+            if connection.closed or _has_input(connection):
+                connection.execute("")
+        except psycopg.Error:
+            self._pool.drain()
+            raise
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
@@ -82,15 +100,6 @@ def _with_deadlines(conninfo: str, timeout_seconds: int) -> str:
         )
     except psycopg.ProgrammingError as error:
         raise DatabaseUnavailable(f"DATABASE_URL cannot be read: {error}") from None
-
-
-def _is_alive(connection: Connection) -> None:
-    """Find a dead connection before it is lent; costs a round trip only when the server spoke without being asked.
-
-    A server that ends a session says so, or closes the socket: either makes the socket readable.
-    """
-    if connection.closed or _has_input(connection):
-        connection.execute("")
 
 
 def _has_input(connection: Connection) -> bool:

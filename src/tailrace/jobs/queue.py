@@ -66,7 +66,9 @@ def claim(database: Database, dialect: str, slots: Slots, worker: str, lease_sec
                 WHERE turn.dialect = %(dialect)s
                   AND coalesce(busy.jobs, 0) < %(per_tenant)s
                   AND (SELECT coalesce(sum(jobs), 0) FROM busy) < %(total)s
-                ORDER BY turn.served_at, turn.tenant_id LIMIT 1),
+                ORDER BY turn.served_at, turn.tenant_id LIMIT 1
+                -- A tenant whose request is being accepted just now has its turn at the next look.
+                FOR UPDATE OF turn SKIP LOCKED),
             taken AS (SELECT jobs.id, jobs.tenant_id FROM jobs JOIN next USING (id) WHERE state = 'queued'
                       FOR UPDATE OF jobs SKIP LOCKED),
             turned AS (

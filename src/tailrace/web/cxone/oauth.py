@@ -166,15 +166,24 @@ def _owner(state: WebState, form: Mapping[str, str], address: str) -> KeyOwner:
 
 def _refreshed(request: Request, state: WebState, form: Mapping[str, str]) -> TokenSet:
     """Grant new tokens for a refresh token; the client need only be known (CX-133)."""
-    client = form.get("client_id") or next((client_id for client_id, _ in _read_basic(request)), "")
+    given = form.get("client_id")
+    client = _known_client(state, [given] if given else [client_id for client_id, _ in _read_basic(request)])
     try:
-        check_client(state.runtime.database, client, None)
         sign_in = use_refresh_token(state.runtime.database, form.get("refresh_token", ""), client)
-    except UnknownClient:
-        raise _refusal("invalid_client") from None
     except NotAuthenticated:
         raise _refusal("invalid_grant", "The refresh token is not valid") from None
     return state.tokens.issue(sign_in.owner, client, sign_in.id)
+
+
+def _known_client(state: WebState, client_ids: list[str]) -> str:
+    """Find the first of these that is a client's id: a header's may have to be decoded (CX-136)."""
+    for client_id in client_ids:
+        try:
+            check_client(state.runtime.database, client_id, None)
+        except UnknownClient:
+            continue
+        return client_id
+    raise _refusal("invalid_client")
 
 
 def _refusal(case: str, message: str = "", headers: Mapping[str, str] | None = None) -> Refusal:

@@ -1,0 +1,45 @@
+"""Connections that die are replaced at once, and outages have one name."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from tailrace.database.pool import Database
+from tailrace.errors import DatabaseUnavailable
+
+
+def test_after_all_connections_were_ended_the_next_statement_works(database, database_url):
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: database.execute("SELECT pg_sleep(0.05)"), range(8)))
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+    assert [row.answer for row in database.execute("SELECT 1 AS answer")] == [1]
+
+
+def test_a_connection_ended_while_it_waits_in_a_transaction_is_an_outage(database):
+    def wait_too_long() -> None:
+        with database.transaction() as connection:
+            connection.execute("SET LOCAL idle_in_transaction_session_timeout = 1")
+            # The server ends the session; the socket has something to read then.
+            connection.wait(psycopg.generators.notifies(connection.pgconn), timeout=5)
+            connection.execute("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailable):
+        wait_too_long()
+
+
+@pytest.mark.parametrize("conninfo", ["postgresql://nobody@127.0.0.1:1/none", "host=/nowhere dbname=x"])
+def test_a_server_that_is_not_there_is_an_outage(conninfo):
+    database = Database(conninfo, timeout_seconds=1)
+    with pytest.raises(DatabaseUnavailable, match="PostgreSQL cannot be reached"):
+        database.execute("SELECT 1")
+    database.close()
+
+
+def test_an_unreadable_address_is_told_at_once():
+    with pytest.raises(DatabaseUnavailable, match="DATABASE_URL cannot be read"):
+        Database("postgresql://[broken")
