@@ -61,7 +61,7 @@ def test_cancelling_any_ends_at_the_tenant(service: Service, caller: Caller):
 def test_a_worker_about_to_publish_changes_nothing(documented: Service, tmp_path: Path):
     """The job is cancelled while a worker has it; when the next job is done, the worker is done with the first."""
     caller = documented.caller()
-    long = [wire.row(wire.dataset(), user_review_comments="x" * 1000) for _ in range(8_000)]
+    long = [wire.row(wire.dataset(), user_review_comments="x" * 1000) for _ in range(3_000)]
     wire.load(caller, tmp_path, wire.dataset(), long)
     job_id = caller.submit()
     at_work = "SELECT id FROM jobs WHERE id = %(id)s AND state = 'running'"

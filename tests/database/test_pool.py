@@ -14,7 +14,7 @@ def test_after_all_connections_were_ended_the_next_statement_works(database, dat
         list(threads.map(lambda _: database.execute("SELECT pg_sleep(0.05)"), range(8)))
     with psycopg.connect(database_url, autocommit=True) as other:
         other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
     assert [row.answer for row in database.execute("SELECT 1 AS answer")] == [1]

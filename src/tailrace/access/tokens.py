@@ -78,7 +78,9 @@ class Tokens:
         )
         times = {"iat": row.issued, "exp": row.issued + ACCESS_SECONDS}
         access = self._access_token(owner, token_id, times, client_id)
-        return TokenSet(access, refresh, self._sign({**self._identity(owner), "aud": client_id, **times}))
+        # In the order of CX-163: what stands here first, the identity's own members after it.
+        claims = {"iss": "", "sub": "", "aud": client_id, **times, **self._identity(owner)}
+        return TokenSet(access, refresh, self._sign(claims))
 
     def public_keys(self) -> list[dict[str, object]]:
         """Describe the key that tokens can be checked with, without its private part (CX-152)."""
@@ -98,7 +100,8 @@ class Tokens:
         """Tell who a token stands for: the claims of an id token without those about the token itself (CX-153)."""
         [row] = self._database.execute(
             """
-            SELECT '' AS key, t.id, t.name, u.id, u.name FROM users u JOIN tenants t ON t.id = u.tenant_id
+            SELECT '' AS key, t.id AS tenant_id, t.name AS tenant_name, u.id AS user_id, u.name AS user_name
+            FROM users u JOIN tenants t ON t.id = u.tenant_id
             WHERE u.tenant_id = %(tenant)s AND u.id = %(user)s
             """,
             {"tenant": principal.tenant_id, "user": principal.user_id},

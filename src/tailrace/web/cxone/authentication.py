@@ -69,9 +69,16 @@ def bearer(request: Request, state: State) -> Principal:
         raise NotAuthenticated("Unauthorized")
     principal = state.tokens.verify(token.strip())
     request.state.tenant_id = principal.tenant_id
-    if request.method == "GET":
-        state.reads.count(principal.token_id)
     return principal
 
 
 Bearer = Annotated[Principal, Depends(bearer)]
+
+
+def reader(state: State, caller: Bearer) -> Principal:
+    """Tell who reads, and count it; raises TooManyReads above the ceiling (CX-019)."""
+    state.reads.count(caller.token_id)
+    return caller
+
+
+Reader = Annotated[Principal, Depends(reader)]

@@ -14,7 +14,7 @@ from tailrace.jobs.idempotency import Repeatable
 from tailrace.jobs.model import Limits
 from tailrace.jobs.submit import Caller, Order, Rules, submit
 from tailrace.settings import Cxone
-from tailrace.web.cxone.body import ExportRequest, read_export_request, read_object
+from tailrace.web.cxone.body import ExportRequest, read_export_request
 from tailrace.web.state import WebState
 
 DIALECT = "cxone"
@@ -25,7 +25,7 @@ def accept(request: Request, state: WebState, body: bytes, caller: Principal, *,
     """Accept a job or raise what is wrong; with `repeatable` the request's Idempotency-Key counts."""
     settings = state.runtime.settings.cxone
     wanted = _read(request, body, settings)
-    repeated = _read_key(request, body) if repeatable and settings.extension_idempotency else None
+    repeated = _read_key(request, wanted) if repeatable and settings.extension_idempotency else None
     if (wanted.entity, wanted.version) not in {(dataset.name, dataset.version) for dataset in offered(state)}:
         raise UnknownDataset("Entity or version not found")
     return submit(
@@ -52,14 +52,15 @@ def _read(request: Request, body: bytes, settings: Cxone) -> ExportRequest:
     return read_export_request(body, max_range_days=settings.max_range_days, strict=strict)
 
 
-def _read_key(request: Request, body: bytes) -> Repeatable | None:
-    """Read the Idempotency-Key; bodies are equal when they are the same JSON (CX-431)."""
+def _read_key(request: Request, wanted: ExportRequest) -> Repeatable | None:
+    """Read the Idempotency-Key; bodies are equal when they ask for the same (CX-431)."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise RequestInvalid("Invalid request", details=("Idempotency-Key is not valid",))
-    return Repeatable(key, sha256(json.dumps(read_object(body), sort_keys=True).encode()).digest())
+    asked = [wanted.entity, wanted.version, wanted.start_date.isoformat(), wanted.end_date.isoformat()]
+    return Repeatable(key, sha256(json.dumps(asked).encode()).digest())
 
 
 def _order(wanted: ExportRequest, settings: Cxone) -> Order:

@@ -43,8 +43,11 @@ async def extract(request: Request, state: State, body: Body, caller: Bearer) ->
     job_id = await run_in_threadpool(accept, request, state, body, caller)
     job = await _wait(state, caller, job_id, request.is_disconnected)
     if job is None:
-        await run_in_threadpool(queue.cancel, state.runtime.database, caller.tenant_id, job_id)
-        raise Refusal("sync_timeout", headers=_HEADERS)
+        ended = await run_in_threadpool(queue.cancel, state.runtime.database, caller.tenant_id, job_id)
+        if ended != "succeeded":
+            raise Refusal("sync_timeout", headers=_HEADERS)
+        # It was ready in the very moment the time was over.
+        job = await run_in_threadpool(results.view_job, state.runtime.database, caller.tenant_id, DIALECT, job_id)
     if job.state != "succeeded":
         raise Refusal("extraction_failed", error_text(job) or "", headers=_HEADERS)
     return JsonAnswer({"url": make_link(state, job)}, 202, _HEADERS)
