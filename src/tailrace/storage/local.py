@@ -18,7 +18,7 @@ from tailrace.errors import StorageUnavailable
 from tailrace.storage.base import BLOCK_BYTES, StoredObject
 
 _UNFINISHED = ".part"
-_TRIES = 3
+_TRIES = 10
 
 
 def open_store(options: Mapping[str, Any]) -> "LocalStorage":
@@ -121,7 +121,8 @@ class _FileWriter:
 def _open_new(path: Path) -> Any:
     """Open a new file for raw writing; tries again when another removed the folder, empty as it was, meanwhile."""
     for _ in range(_TRIES):
-        with suppress(FileNotFoundError):
+        # mkdir too says that a folder exists which was removed while it looked. The file's own name is random.
+        with suppress(FileNotFoundError, FileExistsError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             return path.open("xb", buffering=0)
     raise StorageUnavailable("The result cannot be written: its folder keeps being removed")
