@@ -62,6 +62,7 @@ def open_runtime(data: Path | None = None) -> Iterator[Runtime]:
         conninfo, ensure = _open_database(stack, folder, settings)
         database = Database(conninfo, size=settings.database.pool_size, timeout_seconds=settings.database.timeout_s)
         stack.callback(database.close)
+        database.probe()
         migrate(database)
         yield Runtime(folder, settings, database, catalog, folders, ensure)
 

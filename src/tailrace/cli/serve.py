@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 
 import structlog
 
@@ -70,20 +71,28 @@ class _Companion:
         self._runtime = runtime
         self._log = structlog.get_logger()
         self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="companion", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the worker finish what it runs, then end it."""
+        """Let the worker finish what it runs, then end it; another signal makes it hand back what runs at once."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._hurry)
         self._stopping.set()
         self._thread.join()
+
+    def _hurry(self, _number: int, _frame: FrameType | None) -> None:
+        if self._process is not None:
+            self._process.terminate()
 
     def _run(self) -> None:
         pause = _WATCH_SECONDS
         while True:
             process, started = self._start(), time.monotonic()
+            self._process = process
             if self._watch(process):
                 self._end(process)
                 return
@@ -113,9 +122,12 @@ class _Companion:
             process.wait()
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        """Start a worker that is told to stop when this process dies, however it dies."""
+        """Start a worker that is told to stop when this process dies, however it dies.
+
+        It has a session of its own: Ctrl-C is for us, and we tell the worker once.
+        """
         command = [sys.executable, "-m", "tailrace", "worker", "--data", str(self._runtime.data)]
-        return subprocess.Popen(command, preexec_fn=_die_with_parent)  # noqa: PLW1509, S603 - one call into libc
+        return subprocess.Popen(command, preexec_fn=_die_with_parent, start_new_session=True)  # noqa: PLW1509, S603 - one call into libc
 
 
 def _die_with_parent() -> None:

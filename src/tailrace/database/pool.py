@@ -79,6 +79,11 @@ class Database:
             self._pool.drain()
             raise
 
+    def probe(self) -> None:
+        """Connect once without the pool, which would try for long and could not say what is wrong."""
+        with _translated():
+            psycopg.connect(self.conninfo).close()
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
