@@ -1,13 +1,12 @@
 """OAuth clients: programs known to the token endpoint by an id and a secret (CX-133 to CX-137)."""
 
-import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 from psycopg.errors import UniqueViolation
 
+from tailrace.access.hashing import hash_secret, is_secret
 from tailrace.access.names import check_name
 from tailrace.access.tokens import ACCESS_KEY_CLIENT
 from tailrace.database.pool import Database
@@ -40,7 +39,7 @@ def create_client(database: Database, client_id: str) -> NewClient:
     try:
         database.execute(
             "INSERT INTO oauth_clients (id, secret_sha256) VALUES (%(id)s, %(hash)s)",
-            {"id": client_id, "hash": _digest(new.client_secret)},
+            {"id": client_id, "hash": hash_secret(new.client_secret)},
         )
     except UniqueViolation:
         raise AlreadyExists(f"There is a client '{client_id}' already.") from None
@@ -68,11 +67,6 @@ def check_client(database: Database, client_id: str, client_secret: str | None) 
     rows = database.execute(
         "SELECT secret_sha256 FROM oauth_clients WHERE id = %(id)s AND revoked_at IS NULL", {"id": client_id}
     )
-    expected = rows[0].secret_sha256 if rows else bytes(32)
-    right = client_secret is None or hmac.compare_digest(_digest(client_secret), expected)
-    if not (rows and right):
+    expected = rows[0].secret_sha256 if rows else None
+    if not (bool(rows) if client_secret is None else is_secret(client_secret, expected)):
         raise UnknownClient("The client is not valid")
-
-
-def _digest(secret: str) -> bytes:
-    return sha256(secret.encode()).digest()

@@ -1,12 +1,12 @@
 """Access keys: what a program signs in with. The secret is shown once and kept only as a hash."""
 
-import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
+from tailrace.access.hashing import hash_secret, is_secret
 from tailrace.access.tenants import Tenant
 from tailrace.access.users import User
 from tailrace.database.pool import Database
@@ -53,7 +53,12 @@ def create_key(database: Database, user: User) -> NewKey:
         INSERT INTO access_keys (id, tenant_id, user_id, secret_sha256)
         VALUES (%(id)s, %(tenant)s, %(user)s, %(hash)s)
         """,
-        {"id": new.access_key_id, "tenant": user.tenant_id, "user": user.id, "hash": _digest(new.access_key_secret)},
+        {
+            "id": new.access_key_id,
+            "tenant": user.tenant_id,
+            "user": user.id,
+            "hash": hash_secret(new.access_key_secret),
+        },
     )
     return new
 
@@ -99,16 +104,11 @@ def authenticate(database: Database, access_key_id: str, access_key_secret: str,
         """,
         {"id": access_key_id.replace("\0", " ")},
     )
-    expected = rows[0].secret_sha256 if rows else bytes(32)
-    if not (hmac.compare_digest(_digest(access_key_secret), expected) and rows):
+    if not is_secret(access_key_secret, rows[0].secret_sha256 if rows else None):
         _note_failure(database, access_key_id, address)
         raise NotAuthenticated("Unauthorized")
     row = rows[0]
     return KeyOwner(row.id, row.tenant_id, row.tenant_name, row.user_id, row.user_name)
-
-
-def _digest(secret: str) -> bytes:
-    return sha256(secret.encode()).digest()
 
 
 def _subjects(access_key_id: str, address: str) -> tuple[str, str]:

@@ -1,9 +1,9 @@
 """Refreshing and ending a sign-in (CX-121 to CX-123, CX-142)."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from uuid import UUID
 
+from tailrace.access.hashing import hash_secret
 from tailrace.access.keys import KeyOwner
 from tailrace.access.tokens import ACCESS_KEY_CLIENT
 from tailrace.database.pool import Database
@@ -38,7 +38,7 @@ def use_refresh_token(database: Database, token: str, client_id: str | None = No
         RETURNING k.id, k.tenant_id, n.name AS tenant_name, k.user_id, u.name AS user_name, t.sign_in_id, t.client_id
         """,
         {
-            "hash": sha256(token.encode(errors="replace")).digest(),
+            "hash": hash_secret(token),
             "grace": _GRACE_SECONDS,
             "client": client_id,
             "any": ACCESS_KEY_CLIENT,

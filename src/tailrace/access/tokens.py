@@ -2,12 +2,12 @@
 
 import secrets
 from dataclasses import dataclass
-from hashlib import sha256
 from uuid import UUID, uuid4
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 
+from tailrace.access.hashing import hash_secret
 from tailrace.access.keys import KeyOwner
 from tailrace.access.signing import SigningKeys
 from tailrace.database.pool import Database
@@ -70,7 +70,7 @@ class Tokens:
                 "id": token_id,
                 "key": owner.access_key_id,
                 "life": ACCESS_SECONDS,
-                "refresh": sha256(refresh.encode()).digest(),
+                "refresh": hash_secret(refresh),
                 "refresh_life": REFRESH_SECONDS,
                 "client": client_id,
                 "sign_in": sign_in_id or uuid4(),

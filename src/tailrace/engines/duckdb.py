@@ -118,15 +118,14 @@ class _RowGroup(NamedTuple):
 # Every row group that may hold rows of the range: its least and greatest value (null when the file has no
 # statistics), rows, and bytes before compression.
 _ROW_GROUPS = """
-    WITH ranged AS (
-        SELECT file_name, row_group_id, row_group_num_rows AS rows,
-               TRY_CAST(stats_min_value AS TIMESTAMP) AS least, TRY_CAST(stats_max_value AS TIMESTAMP) AS greatest
-        FROM parquet_metadata($1) WHERE path_in_schema = $2),
-    sized AS (
-        SELECT file_name, row_group_id, sum(total_uncompressed_size) AS bytes
-        FROM parquet_metadata($1) GROUP BY ALL)
-    SELECT file_name, least, greatest, rows, bytes FROM ranged JOIN sized USING (file_name, row_group_id)
-    WHERE rows > 0 AND coalesce(least < $4 AND greatest >= $3, true)
+    SELECT file_name,
+           TRY_CAST(min(stats_min_value) FILTER (path_in_schema = $2) AS TIMESTAMP) AS least,
+           TRY_CAST(max(stats_max_value) FILTER (path_in_schema = $2) AS TIMESTAMP) AS greatest,
+           any_value(row_group_num_rows) AS rows,
+           sum(total_uncompressed_size) AS bytes
+    FROM parquet_metadata($1)
+    GROUP BY file_name, row_group_id
+    HAVING any_value(row_group_num_rows) > 0 AND coalesce(least < $4 AND greatest >= $3, true)
     ORDER BY least NULLS FIRST, greatest
 """
 

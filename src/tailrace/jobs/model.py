@@ -10,6 +10,11 @@ from tailrace.formats.base import Field
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
 UNFINISHED: tuple[State, State] = ("queued", "running")
 
+# Where workers hear of new jobs.
+CHANNEL = "tailrace_jobs"
+# The state as SQL: expiry is a matter of the clock alone (CX-705).
+SHOWN_STATE = "CASE WHEN state = 'succeeded' AND result_until <= now() THEN 'expired' ELSE state::text END AS state"
+
 # After so many attempts a job fails for good (CX-709).
 MAX_ATTEMPTS = 3
 

@@ -11,9 +11,8 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 
 from tailrace.database.pool import Connection, Database
 from tailrace.errors import DatabaseUnavailable
-from tailrace.jobs.model import MAX_ATTEMPTS, Lease, Request, Result, State
+from tailrace.jobs.model import CHANNEL, MAX_ATTEMPTS, SHOWN_STATE, Lease, Request, Result, State
 
-CHANNEL = "tailrace_jobs"
 # Claims go one at a time, so that slots counted are slots there are.
 _CLAIM_LOCK = 7_414_651_003
 _CLAIM_PAUSE = "2s"
@@ -208,7 +207,7 @@ def recover(database: Database) -> list[tuple[UUID, State]]:
         {"most": MAX_ATTEMPTS},
     )
     if any(row.state == "queued" for row in rows):
-        database.execute("NOTIFY tailrace_jobs")
+        database.execute("NOTIFY " + CHANNEL)
     return [(row.id, row.state) for row in rows]
 
 
@@ -228,7 +227,7 @@ def cancel(database: Database, tenant_id: UUID, job_id: UUID) -> State | None:
         at,
     )
     if stopped:
-        database.execute("NOTIFY tailrace_jobs")
+        database.execute("NOTIFY " + CHANNEL)
         return "cancelled"
     # A statement of its own: the one above may have waited for a worker to finish, and its snapshot is older than that.
     rows = database.execute("SELECT state FROM jobs WHERE tenant_id = %(tenant)s AND id = %(id)s", at)
@@ -237,15 +236,12 @@ def cancel(database: Database, tenant_id: UUID, job_id: UUID) -> State | None:
 
 def list_jobs(database: Database, tenant_id: UUID, dialect: str = "cxone") -> list[JobRow]:
     """List a tenant's jobs, newest first."""
-    rows = database.execute(
-        """
-        SELECT id, dataset, version,
-               CASE WHEN state = 'succeeded' AND result_until <= now() THEN 'expired' ELSE state::text END AS state,
-               attempt, created_at, finished_at, result_rows, result_bytes, error_code
+    statement: Any = f"""
+        SELECT id, dataset, version, {SHOWN_STATE}, attempt, created_at, finished_at,
+               result_rows, result_bytes, error_code
         FROM jobs WHERE tenant_id = %(tenant)s AND dialect = %(dialect)s ORDER BY created_at DESC, id
-        """,
-        {"tenant": tenant_id, "dialect": dialect},
-    )
+        """
+    rows = database.execute(statement, {"tenant": tenant_id, "dialect": dialect})
     return [JobRow(*row) for row in rows]
 
 

@@ -10,14 +10,12 @@ from uuid import UUID
 
 from tailrace.database.pool import Database
 from tailrace.errors import UnknownJob
-from tailrace.jobs.model import JobView
+from tailrace.jobs.model import SHOWN_STATE, JobView
 
 # Digits of a time in milliseconds until the year 5138.
 _LONGEST_EXPIRES = 14
-# Expiry is a matter of the clock alone (CX-705).
-_STATE = "CASE WHEN state = 'succeeded' AND result_until <= now() THEN 'expired' ELSE state::text END AS state"
 _VIEW = f"""
-    SELECT id, user_id, dataset, version, permission_id, start_date, end_date, {_STATE},
+    SELECT id, user_id, dataset, version, permission_id, start_date, end_date, {SHOWN_STATE},
            error_code, slices_done, slices_total, result_key, result_until, now() AS read_at
     FROM jobs
 """
@@ -51,7 +49,7 @@ def view_job(database: Database, tenant_id: UUID, dialect: str, job_id: UUID) ->
 
 def view_jobs(database: Database, tenant_id: UUID, dialect: str) -> list[tuple[UUID, str]]:
     """List id and state of the tenant's jobs, newest first, ties by id (CX-303)."""
-    statement: Any = f"SELECT id, {_STATE} FROM jobs {_SHOWN} ORDER BY created_at DESC, id"
+    statement: Any = f"SELECT id, {SHOWN_STATE} FROM jobs {_SHOWN} ORDER BY created_at DESC, id"
     rows = database.execute(statement, {"tenant": tenant_id, "dialect": dialect})
     return [(row.id, row.state) for row in rows]
 

@@ -14,7 +14,7 @@ from tailrace.catalog.model import Column, Dataset
 from tailrace.database.pool import Connection, Database
 from tailrace.errors import NotPermitted, TenantBusy, TooManyJobs, TooSoon
 from tailrace.jobs.idempotency import Repeatable, find_earlier, remember
-from tailrace.jobs.model import Limits, Request
+from tailrace.jobs.model import CHANNEL, Limits, Request
 
 # What a caller is told to wait when nobody knows how long the other jobs will take (CX-809, CX-810).
 _BUSY_SECONDS = 30
@@ -166,5 +166,5 @@ def _insert(connection: Connection, caller: Caller, order: Order, dataset: Datas
             "request": Jsonb(request.as_json()),
         },
     )
-    connection.execute("NOTIFY tailrace_jobs")
+    connection.execute("NOTIFY " + CHANNEL)
     return job_id

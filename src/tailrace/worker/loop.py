@@ -24,7 +24,7 @@ from tailrace.errors import DatabaseUnavailable, ExtractionFailed, ResultTooLarg
 from tailrace.formats.base import write_order
 from tailrace.intake.manifest import StoredFile, stored_files
 from tailrace.jobs import queue
-from tailrace.jobs.model import Lease, Request, Result
+from tailrace.jobs.model import CHANNEL, Lease, Request, Result
 from tailrace.jobs.queue import Slots
 from tailrace.runtime import Runtime
 from tailrace.worker.extract import Task
@@ -275,7 +275,7 @@ class Worker:
     def _listen(self) -> None:
         """Open the connection that hears of new jobs; it is a hint, so nothing rests on it."""
         if self._listener is None:
-            self._listener = self._runtime.database.listen(queue.CHANNEL)
+            self._listener = self._runtime.database.listen(CHANNEL)
             self._selector.register(self._listener.fileno(), selectors.EVENT_READ, None)
             self._look_at = 0.0
 
