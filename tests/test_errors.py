@@ -50,5 +50,6 @@ def test_codes_stored_with_jobs_stay_as_they_are():
         "SourceUnavailable": "source_unavailable",
         "TookTooLong": "took_too_long",
         "ResultTooLarge": "result_too_large",
+        "PermissionWithdrawn": "permission_withdrawn",
         "StorageUnavailable": "storage_unavailable",
     }

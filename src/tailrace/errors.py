@@ -1,6 +1,7 @@
 """The error tree: every fault a person can meet, with a stable code and a sentence to act on.
 
-Grouped by the stage at which a fault shows. `docs/reference/errors.md` lists them all; a test keeps the two alike.
+Grouped by the stage at which a fault shows; what only the SmartSync client raises is there. `docs/reference/errors.md`
+lists them all; a test keeps the two alike.
 """
 
 from typing import ClassVar
@@ -97,6 +98,27 @@ class UnknownClient(TailraceError):
 
     code = "unknown_client"
     advice = "`tailrace client list` shows the clients; `tailrace client create` registers one."
+
+
+class UnknownEntity(TailraceError):
+    """No active entity of that type and number in the tenant, or not written as `mu:1` or `mu:all`."""
+
+    code = "unknown_entity"
+    advice = "Load the tenant's entities first; write `mu:1`, `bu:2`, `ct:3`, `eg:4`, `tog:5`, or `mu:all`."
+
+
+class StillViewable(TailraceError):
+    """A View permission cannot be taken back alone, because a wider one holds it; nothing was changed."""
+
+    code = "still_viewable"
+    advice = "Deny the wider permission named, then allow what shall remain."
+
+
+class PasswordInvalid(TailraceError):
+    """A password is too short, too long, or not one line of text."""
+
+    code = "password_invalid"
+    advice = "Use 8 to 1,024 characters on one line; `--generate` makes a password."
 
 
 class UnknownPermission(TailraceError):
@@ -246,6 +268,13 @@ class ResultTooLarge(ExtractionFailed):
 
     code = "result_too_large"
     advice = "Ask for a shorter range, or raise cxone.max_result_bytes."
+
+
+class PermissionWithdrawn(ExtractionFailed):
+    """Permission to view what was asked for was withdrawn before the job started (SS-322)."""
+
+    code = "permission_withdrawn"
+    advice = "An operator grants it again; then send the request again."
 
 
 class StorageUnavailable(ExtractionFailed):

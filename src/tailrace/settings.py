@@ -1,7 +1,8 @@
 """Settings: what an operator may choose, from a TOML file and the environment; the only reader of the environment.
 
 A setting `group.name` comes from `[group]` `name = …` in the TOML file or from `TAILRACE_GROUP__NAME` in the
-environment, which wins. Names and defaults of the `cxone` group are those of the wire specification, annex C.
+environment, which wins. Names and defaults of the groups `cxone` and `smartsync` are those of the wire
+specifications, annex C of each.
 """
 
 import os
@@ -87,7 +88,7 @@ class Catalog(_Group):
 class Worker(_Group):
     """How extractions are run."""
 
-    slots: int = Field(2, ge=1, le=64, description="Jobs one worker runs at the same time.")
+    slots: int = Field(4, ge=1, le=64, description="Jobs of each API that one worker runs at the same time.")
     threads: int = Field(2, ge=1, le=64, description="Slices of one job that are rendered at the same time.")
     lease_s: int = Field(30, ge=3, le=3600, description="After this long without a sign of life a job is taken over.")
     poll_s: float = Field(
@@ -158,6 +159,26 @@ class Cxone(_Group):
     )
 
 
+class Smartsync(_Group):
+    """The SmartSync Export APIs."""
+
+    profile: Literal["documented", "live"] = Field(
+        "documented",
+        description="Wire behaviour: as documented, or as customers' programs meet the vendor's service (section 10).",
+    )
+    session_idle_s: Seconds = Field(1800, description="A session ends so long after its last request (SS-031).")
+    session_max_s: Seconds = Field(43_200, description="A session ends so long after the login (SS-031).")
+    max_range_days: int = Field(400, ge=1, le=36_500, description="Longest date range in days (SS-211).")
+    max_concurrent: int = Field(4, ge=1, le=10_000, description="Exports run at once in the whole service (SS-601).")
+    max_concurrent_per_tenant: int = Field(
+        2, ge=1, le=10_000, description="Exports run at once for one tenant (SS-601)."
+    )
+    max_waiting_per_tenant: int = Field(500, ge=1, le=1_000_000, description="Waiting exports of a tenant (SS-603).")
+    max_records: int = Field(5_000_000, ge=1, description="Most records of a result (SS-605).")
+    max_result_bytes: int = Field(2_147_483_648, ge=1024, description="Largest result in bytes, uncompressed (SS-605).")
+    job_timeout_s: Seconds = Field(3600, description="Longest run of an export, all attempts together (SS-606).")
+
+
 class Settings(_Group):
     """All settings of one process."""
 
@@ -168,6 +189,7 @@ class Settings(_Group):
     worker: Worker = Worker()
     log: Log = Log()
     cxone: Cxone = Cxone()
+    smartsync: Smartsync = Smartsync()
 
 
 def data_folder(data: Path | None = None) -> Path:

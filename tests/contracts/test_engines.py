@@ -17,7 +17,7 @@ import oracle
 from tailrace.catalog.model import ROW_KEY
 from tailrace.errors import ExtractionFailed, ResultTooLarge, SourceUnavailable
 from tailrace.formats.base import Field
-from tailrace.jobs.model import Limits, Request
+from tailrace.jobs.model import Limits, RangeRows, Request
 from tailrace.plugins import plugin_names
 from tailrace.worker.extract import Task, extract
 
@@ -86,20 +86,17 @@ def make_task(request, tmp_path):
 
     def make(parts, threads=2, max_result_bytes=10**9):
         asked = Request(
-            table="rows",
+            rows=RangeRows(table="rows", column="c0", start=START, end=END, order=(FIELDS[1],)),
             fields=FIELDS,
-            range_source="c0",
-            start=START,
-            end=END,
-            order=(FIELDS[1],),
             format="csv",
-            limits=Limits(60, max_result_bytes, retention_hours=1, record_days=1),
+            limits=Limits(60, max_result_bytes, retention_hours=1, record_hours=24),
         )
         return Task(
             request=asked,
             source=STORE[request.param](tmp_path, parts),
             in_order=(),
             plain=(),
+            program=None,
             key="tenant/job/1.csv",
             engine=request.param,
             engine_options={"memory_mb": 160, "scratch": str(tmp_path / "scratch")},

@@ -13,10 +13,11 @@ from tailrace.database.pool import Database
 from tailrace.jobs import queue
 from tailrace.jobs.model import Lease, Limits, Result
 from tailrace.jobs.queue import Slots
+from tailrace.jobs.ranges import resolve_range
 from tailrace.jobs.submit import Caller, Order, Rules, submit
 
 DIALECT = "cxone"
-LIMITS = Limits(timeout_seconds=3600, max_result_bytes=10**9, retention_hours=24, record_days=7)
+LIMITS = Limits(timeout_seconds=3600, max_result_bytes=10**9, retention_hours=24, record_hours=168)
 NO_RULES = Rules(min_interval_seconds=0, one_user_per_tenant=False, max_unfinished_jobs=1_000_000)
 
 
@@ -30,7 +31,11 @@ class House:
 
     def tenant(self, users: int = 1) -> UUID:
         [row] = self.database.execute(
-            "INSERT INTO tenants (name) VALUES (%(name)s) RETURNING id", {"name": f"tenant-{uuid4().hex}"}
+            """
+            INSERT INTO tenants (name, customer_id)
+            SELECT %(name)s, coalesce(max(customer_id), 0) + 1 FROM tenants RETURNING id
+            """,
+            {"name": f"tenant-{uuid4().hex}"},
         )
         self.users[row.id] = [self.user(row.id) for _ in range(users)]
         return row.id
@@ -45,21 +50,27 @@ class House:
     def caller(self, tenant: UUID, user: int = 0) -> Caller:
         return Caller(tenant, self.users[tenant][user], frozenset({"qm-workflow"}))
 
-    def order(self, **changes: Any) -> Order:
+    def order(self, dialect: str = DIALECT, dataset: str = "qm-workflows", version: str = "3", **changes: Any) -> Order:
         told = {
-            "dialect": DIALECT,
-            "dataset": "qm-workflows",
-            "version": "3",
             "start_date": date(2019, 5, 22),
             "end_date": date(2019, 5, 29),
-            "format": "csv",
+            "format_name": "csv",
             "limits": LIMITS,
             "options": {},
         }
-        return Order(**(told | changes))
+        known, dates = self.catalog.get(dataset, version), told | changes
+        return Order(
+            dialect=dialect,
+            dataset=known.name,
+            version=known.version,
+            permission_id=known.permission_id,
+            start_date=dates["start_date"],
+            end_date=dates["end_date"],
+            request=resolve_range(known, **dates),
+        )
 
     def submit(self, tenant: UUID, rules: Rules = NO_RULES, user: int = 0, **changes: Any) -> UUID:
-        return submit(self.database, self.catalog, self.caller(tenant, user), self.order(**changes), rules)
+        return submit(self.database, self.caller(tenant, user), self.order(**changes), rules)
 
     def claim(self, total: int = 100, per_tenant: int = 100, lease_seconds: float = 30.0) -> Lease | None:
         return queue.claim(self.database, DIALECT, Slots(total, per_tenant), "w", lease_seconds)

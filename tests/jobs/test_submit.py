@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace.errors import NotPermitted, TenantBusy, TooManyJobs, TooSoon, UnknownDataset
+from tailrace.errors import NotPermitted, TenantBusy, TooManyJobs, TooSoon
 from tailrace.formats.base import Field
 from tailrace.jobs import queue
-from tailrace.jobs.model import Limits, Request
-from tailrace.jobs.submit import Rules, resolve, submit
+from tailrace.jobs.model import ExporterRows, Limits, RangeRows, Request
+from tailrace.jobs.submit import Rules, submit
 
 AT_ONCE = 50
 
@@ -134,10 +134,8 @@ def test_rules_are_checked_in_the_documented_order(house, rules):
     tight = rules(min_interval_seconds=30, one_user_per_tenant=True, max_unfinished_jobs=1)
     house.submit(tenant, tight)
     stranger = replace(house.caller(tenant, 1), permissions=frozenset({"interaction-metadata"}))
-    with pytest.raises(UnknownDataset):
-        submit(house.database, house.catalog, stranger, house.order(version="9"), tight)
     with pytest.raises(NotPermitted):
-        submit(house.database, house.catalog, stranger, house.order(), tight)
+        submit(house.database, stranger, house.order(), tight)
     with pytest.raises(TenantBusy):
         house.submit(tenant, tight, user=1)
     with pytest.raises(TooSoon):
@@ -152,6 +150,17 @@ def test_other_dialects_jobs_do_not_count(house, rules):
     tight = rules(min_interval_seconds=30, one_user_per_tenant=True, max_unfinished_jobs=1)
     house.submit(tenant, tight, dialect="smartsync")
     house.submit(tenant, tight, user=1)
+
+
+def test_waiting_jobs_have_a_limit_of_their_own(house, rules):
+    tenant = house.tenant()
+    two = rules(max_unfinished_jobs=None, max_waiting_jobs=2)
+    for _ in range(2):
+        house.submit(tenant, two)
+    with pytest.raises(TooManyJobs, match="Too many jobs waiting"):
+        house.submit(tenant, two)
+    assert house.claim() is not None
+    house.submit(tenant, two)
 
 
 def test_the_row_says_who_and_what(house):
@@ -175,8 +184,8 @@ def test_the_row_says_who_and_what(house):
     ],
 )
 def test_dates_become_half_open_instants(house, catalog, start, end, until):
-    request = resolve(catalog.get("qm-workflows", "3"), house.order(start_date=start, end_date=end))
-    assert (request.start, request.end) == (datetime(start.year, start.month, start.day, tzinfo=UTC), until)
+    rows = house.order(start_date=start, end_date=end).request.rows
+    assert (rows.start, rows.end) == (datetime(start.year, start.month, start.day, tzinfo=UTC), until)
 
 
 def test_every_dataset_comes_back_from_its_row_as_it_went_in(house, catalog):
@@ -186,11 +195,9 @@ def test_every_dataset_comes_back_from_its_row_as_it_went_in(house, catalog):
         order = house.order(
             dataset=dataset.name, version=dataset.version, options={"spreadsheet_safe": True}, leave_out_seconds=90
         )
-        job = submit(
-            house.database, catalog, caller, order, Rules(0, one_user_per_tenant=False, max_unfinished_jobs=100)
-        )
-        assert Request.from_json(house.row(job).request) == resolve(dataset, order)
-        assert house.claim().request == resolve(dataset, order)
+        job = submit(house.database, caller, order, Rules(max_unfinished_jobs=100))
+        assert Request.from_json(house.row(job).request) == order.request
+        assert house.claim().request == order.request
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -206,18 +213,32 @@ FIELDS = st.builds(
     backslash_plus=st.booleans(),
 )
 INSTANTS = st.datetimes(timezones=st.just(UTC))
-REQUESTS = st.builds(
-    Request,
+RANGES = st.builds(
+    RangeRows,
     table=NAMES,
-    fields=st.lists(FIELDS, max_size=3).map(tuple),
-    range_source=NAMES,
+    column=NAMES,
     start=INSTANTS,
     end=INSTANTS,
     order=st.lists(FIELDS, max_size=2).map(tuple),
-    format=NAMES,
-    limits=st.builds(Limits, *[st.integers(0, 2**53)] * 4),
-    options=st.dictionaries(NAMES, st.booleans() | NAMES | st.integers(0, 9) | st.none(), max_size=2),
     leave_out_seconds=st.integers(0, 10**6),
+)
+VALUES = st.booleans() | NAMES | st.integers(0, 9) | st.none()
+COMPUTED = st.builds(
+    ExporterRows,
+    exporter=NAMES,
+    asked=st.dictionaries(NAMES, VALUES | st.lists(st.integers(0, 9)), max_size=3),
+    columns=st.lists(st.tuples(NAMES, NAMES), max_size=2).map(tuple),
+    groups=st.lists(NAMES, max_size=2).map(tuple),
+    entities=st.dictionaries(NAMES, st.lists(st.integers(1, 9)), max_size=2),
+)
+REQUESTS = st.builds(
+    Request,
+    rows=RANGES | COMPUTED,
+    fields=st.lists(FIELDS, max_size=3).map(tuple),
+    format=NAMES,
+    limits=st.builds(Limits, *[st.integers(0, 2**53)] * 4, max_rows=st.none() | st.integers(1, 9)),
+    options=st.dictionaries(NAMES, VALUES, max_size=2),
+    companions=st.sampled_from([(), ("gz",), ("gz", "index")]),
 )
 
 

@@ -18,6 +18,7 @@ from tailrace.settings import Settings
 from tailrace.worker.housekeeping import _LOAD_AGE, Housekeeping
 
 OLD_SECONDS = 91 * 60
+ENDINGS = ("", ".gz", ".index")
 INSERT = """
     INSERT INTO jobs (id, tenant_id, user_id, dialect, dataset, version, permission_id, start_date, end_date, request,
                       state, lease_until, finished_at, error_code, result_key, result_until, record_until)
@@ -87,6 +88,32 @@ def test_an_expired_result_is_purged_and_its_record_kept(house):
     assert house.row(job).result_purged_at is not None
     assert house.row(job).state == "succeeded"
     assert list((house.data / "results").iterdir()) == []
+
+
+@pytest.mark.req("SS-607")
+def test_what_is_kept_beside_a_result_goes_with_it(house):
+    old, kept = house.job("succeeded", result="-1 second"), house.job("succeeded")
+    gone, stays = ([house.object(job.key + end, age=9 * OLD_SECONDS) for end in ENDINGS] for job in (old, kept))
+    house.sweep()
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in stays)
+
+
+@pytest.mark.req("SS-607")
+@pytest.mark.parametrize("ending", ["", ".gz", ".index"])
+def test_what_is_beside_no_result_goes_when_old(house, ending):
+    path = house.object(f"{house.tenant.id}/{house.job('failed').id}/1-abc.pipe{ending}")
+    house.sweep()
+    assert not path.exists()
+
+
+def test_what_a_killed_extraction_had_computed_goes_when_old(house):
+    old = house.file(house.data / "scratch" / "rows-old" / "rows.parquet", age=0).parent
+    young = house.file(house.data / "scratch" / "rows-young" / "rows.parquet", age=0).parent
+    os.utime(old, (time.time() - OLD_SECONDS - 3600,) * 2)
+    os.utime(young, (time.time() - OLD_SECONDS - 3400,) * 2)
+    house.sweep()
+    assert (old.exists(), young.exists()) == (False, True)
 
 
 def test_a_result_that_is_gone_already_is_noted(house):

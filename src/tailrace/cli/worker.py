@@ -16,4 +16,7 @@ def run_worker(data: Path | None) -> None:
 
 def slots_of(settings: Settings) -> dict[str, Slots]:
     """Tell how many jobs of each dialect run at once."""
-    return {"cxone": Slots(settings.cxone.max_concurrent, settings.cxone.max_concurrent_per_tenant)}
+    return {
+        "cxone": Slots(settings.cxone.max_concurrent, settings.cxone.max_concurrent_per_tenant),
+        "smartsync": Slots(settings.smartsync.max_concurrent, settings.smartsync.max_concurrent_per_tenant),
+    }

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 import duckdb
 import nanoarrow
 
-from tailrace.engines.base import Block, Scan, Slice
+from tailrace.engines.base import Block, Program, Relation, Scan, Slice
 from tailrace.errors import SourceUnavailable
 
 # A slice should render to some 20 MB: small enough to hold several, large enough that its start (planning the
@@ -34,10 +34,11 @@ _CONFIG: dict[str, Any] = {
 
 @contextmanager
 def connect(options: Mapping[str, Any]) -> Iterator["DuckDBEngine"]:
-    """Open DuckDB in memory; options `memory_mb` and `scratch` (a folder for what does not fit)."""
-    config = _CONFIG | {"memory_limit": f"{options['memory_mb']}MB", "temp_directory": str(options["scratch"])}
-    connection = duckdb.connect(":memory:", config=config)
+    """Open DuckDB in memory; options `memory_mb`, `scratch` (a folder for what does not fit) and `threads` (1)."""
+    limits = {"memory_limit": f"{options['memory_mb']}MB", "temp_directory": str(options["scratch"])}
+    connection = duckdb.connect(":memory:", config=_CONFIG | limits | {"threads": options.get("threads", 1)})
     try:
+        connection.execute("SET TimeZone = 'UTC'")
         # Stored files never change, and every slice would read their metadata anew.
         connection.execute("SET parquet_metadata_cache = true")
         yield DuckDBEngine(connection)
@@ -57,7 +58,8 @@ class DuckDBEngine:
         if not scan.source:
             return []
         paths = _literally(scan.source)
-        rows = self._fetch(_ROW_GROUPS, [paths, scan.range_column, scan.start, scan.end])
+        kind = "BIGINT" if isinstance(scan.start, int) else "TIMESTAMP"
+        rows = self._fetch(_ROW_GROUPS.replace("BOUND", kind), [paths, scan.range_column, scan.start, scan.end])
         groups = [_RowGroup(*row) for row in rows]
         cuts = [scan.start, *_cuts(scan, groups), scan.end]
         slices = [Slice(start, end, _files_of(groups, start, end)) for start, end in pairwise(cuts)] if groups else []
@@ -66,24 +68,44 @@ class DuckDBEngine:
 
     def count(self, scan: Scan) -> int:
         """Count the rows of the range; reads the range column only."""
+        return self._total(scan, "count(*)")
+
+    def sum(self, scan: Scan, expression: str) -> int:
+        """Add up an expression over the rows of the range."""
+        return self._total(scan, f"coalesce(sum({expression}), 0)")
+
+    def _total(self, scan: Scan, expression: str) -> int:
         if not scan.source:
             return 0
-        statement = f"SELECT count(*) {_from(scan)}"
+        statement = f"SELECT {expression} {_from(scan)}"
         return int(self._fetch(statement, [_literally(scan.source), scan.start, scan.end])[0][0])
 
-    def render(self, scan: Scan, part: Slice, row: str) -> Iterator[Block]:
+    def prepare(self, program: Program, target: str, row_key: str, opens: str) -> int:
+        """Compute a program's rows and store them, in order, as one Parquet file."""
+        try:
+            for relation in program.relations:
+                self._connection.execute(_make_relation(relation))
+            for step in program.steps:
+                self._connection.execute(_MAKE[step.kind].format(step.head, step.sql))
+            self._connection.execute(f"COPY ({_ordered(program, row_key, opens)}) TO {_text(target)} ({_STAGED})")
+            return int(self._fetch("SELECT count(*) FROM read_parquet($1)", [glob.escape(target)])[0][0])
+        except duckdb.Error as error:
+            raise _unavailable(error) from error
+
+    def render(self, scan: Scan, part: Slice, row: str, lead: str | None = None) -> Iterator[Block]:
         """Render one slice; the bytes are DuckDB's own buffers, not copied.
 
         Rows of one file that is in order need no sorting: one thread reads them as they are stored.
         """
         files = part.source or scan.source
         order = "" if len(files) == 1 and files[0] in scan.in_order else f"ORDER BY {', '.join(scan.order)}"
-        statement = f"SELECT {row} AS line {_from(scan, part.missing)} {order}"
+        line = row if lead in (None, _NOTHING) else f"concat({lead}, {row})"
+        size = "" if lead is None else f", CAST(strlen({lead}) AS INTEGER) AS lead"
+        statement = f"SELECT {line} AS line{size} {_from(scan, part.missing)} {order}"
         try:
             relation = self._connection.sql(statement, params=[_literally(files), part.start, part.end])
             for array in nanoarrow.ArrayStream(relation):
-                lines = array.child(0)
-                yield Block(len(lines), memoryview(lines.buffer(2)))
+                yield _block(array, with_leads=lead is not None)
         except duckdb.Error as error:
             raise _unavailable(error) from error
 
@@ -109,8 +131,8 @@ class _RowGroup(NamedTuple):
     """A row group of a file: the least and greatest value of the range column, if known, rows, uncompressed bytes."""
 
     file: str
-    least: datetime | None
-    greatest: datetime | None
+    least: Any
+    greatest: Any
     rows: int
     bytes: int
 
@@ -119,8 +141,8 @@ class _RowGroup(NamedTuple):
 # statistics), rows, and bytes before compression.
 _ROW_GROUPS = """
     SELECT file_name,
-           TRY_CAST(min(stats_min_value) FILTER (path_in_schema = $2) AS TIMESTAMP) AS least,
-           TRY_CAST(max(stats_max_value) FILTER (path_in_schema = $2) AS TIMESTAMP) AS greatest,
+           TRY_CAST(min(stats_min_value) FILTER (path_in_schema = $2) AS BOUND) AS least,
+           TRY_CAST(max(stats_max_value) FILTER (path_in_schema = $2) AS BOUND) AS greatest,
            any_value(row_group_num_rows) AS rows,
            sum(total_uncompressed_size) AS bytes
     FROM parquet_metadata($1)
@@ -144,7 +166,7 @@ def _missing(scan: Scan, part: Slice, known: Mapping[str, set[str]]) -> tuple[tu
     return tuple((name, kind) for name, kind in scan.columns if name not in there)
 
 
-def _cuts(scan: Scan, groups: list[_RowGroup]) -> Iterator[datetime]:
+def _cuts(scan: Scan, groups: list[_RowGroup]) -> Iterator[Any]:
     """Yield the instants between slices, rising: a new slice where the last has rows enough.
 
     Any cut is right, as slices are ranges of values; these are only chosen to make them of a size.
@@ -162,7 +184,7 @@ def _cuts(scan: Scan, groups: list[_RowGroup]) -> Iterator[datetime]:
             size += group.bytes // pieces
 
 
-def _files_of(groups: list[_RowGroup], start: datetime, end: datetime) -> tuple[str, ...]:
+def _files_of(groups: list[_RowGroup], start: Any, end: Any) -> tuple[str, ...]:
     """Name the files with a row group that may hold rows of a slice."""
     return tuple(
         dict.fromkeys(
@@ -178,15 +200,71 @@ def _literally(files: Sequence[str]) -> list[str]:
     return [glob.escape(file) for file in files]
 
 
-def _between(least: datetime | None, greatest: datetime | None, piece: int, pieces: int) -> datetime | None:
-    """The instant where a piece of a row group begins, if its rows lie evenly."""
-    if least is None or greatest is None:
-        return None
-    return least + (greatest - least) * (piece / pieces)
+def _between(least: Any, greatest: Any, piece: int, pieces: int) -> Any:
+    """The instant or place where a piece of a row group begins, if its rows lie evenly."""
+    if isinstance(least, datetime) and isinstance(greatest, datetime):
+        return least + (greatest - least) * (piece / pieces)
+    if isinstance(least, int) and isinstance(greatest, int):
+        return least + (greatest - least) * piece // pieces
+    return None
+
+
+# -- rows that are computed first ---------------------------------------------------------------------------------
+
+_MAKE = {
+    "table": "CREATE TABLE {} AS {}",
+    "view": "CREATE VIEW {} AS {}",
+    "macro": "CREATE MACRO {} AS ({})",
+}
+# Read once and thrown away: quick to write matters more than small.
+_STAGED = "FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 16384"
+_NOTHING = "''"
+
+
+def _make_relation(relation: Relation) -> str:
+    """Write the statement that makes a table's rows readable under its name."""
+    names = ", ".join(_name(name) for name, _ in relation.columns)
+    constants = "".join(f", {value} AS {_name(name)}" for name, value in relation.constants)
+    if relation.parts:
+        files = ", ".join(_text(glob.escape(part)) for part in relation.parts)
+        return f"CREATE VIEW {_name(relation.name)} AS SELECT {names}{constants} FROM read_parquet([{files}])"
+    rows = relation.rows or ((None,) * len(relation.columns),)
+    values = ", ".join(f"({', '.join(map(_literal, row))})" for row in rows)
+    typed = ", ".join(f"CAST({_name(name)} AS {kind}) AS {_name(name)}" for name, kind in relation.columns)
+    given = f"FROM (VALUES {values}) AS given({names}){'' if relation.rows else ' WHERE false'}"
+    return f"CREATE TABLE {_name(relation.name)} AS SELECT {typed}{constants} {given}"
+
+
+def _literal(value: Any) -> str:
+    if value is None or isinstance(value, bool | int):
+        return "NULL" if value is None else str(value)
+    return _text(str(value))
+
+
+def _ordered(program: Program, row_key: str, opens: str) -> str:
+    """Write the statement for a program's rows: the columns kept, in order, counted, with the beginnings of groups."""
+    kept = ", ".join(f"{sql} AS {_name(name)}" for name, sql in program.columns)
+    groups = ", ".join(_name(group) for group in program.groups)
+    first = ", ".join(f"{_name(group)} IS DISTINCT FROM lag({_name(group)}) OVER ()" for group in program.groups)
+    opened = f", row_number() OVER () = 1 OR {first.replace(', ', ' OR ')} AS {_name(opens)}" if groups else ""
+    rows = f"SELECT {kept} FROM ({program.sql}) ORDER BY {', '.join(program.order)}"
+    return f"SELECT *, row_number() OVER () - 1 AS {_name(row_key)}{opened} FROM ({rows})"
+
+
+def _block(array: Any, *, with_leads: bool) -> Block:
+    lines = array.child(0)
+    data = memoryview(lines.buffer(2))
+    if not with_leads:
+        return Block(len(lines), data)
+    return Block(len(lines), data, memoryview(lines.buffer(1)), memoryview(array.child(1).buffer(1)))
 
 
 def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _unavailable(error: duckdb.Error) -> SourceUnavailable:

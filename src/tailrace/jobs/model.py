@@ -15,6 +15,10 @@ CHANNEL = "tailrace_jobs"
 # The state as SQL: expiry is a matter of the clock alone (CX-705).
 SHOWN_STATE = "CASE WHEN state = 'succeeded' AND result_until <= now() THEN 'expired' ELSE state::text END AS state"
 
+# Objects kept beside a result, under its key and this ending.
+Companion = Literal["gz", "index"]
+COMPANIONS: tuple[Companion, ...] = ("gz", "index")
+
 # After so many attempts a job fails for good (CX-709).
 MAX_ATTEMPTS = 3
 
@@ -26,31 +30,62 @@ class Limits:
     timeout_seconds: int
     max_result_bytes: int
     retention_hours: int
-    record_days: int
+    record_hours: int
+    max_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """All a worker needs to know: columns, range, order, format. `start` and `end` are UTC instants, half-open.
+class RangeRows:
+    """Rows of one table whose range column lies between `start` and `end`, UTC instants, half-open.
 
-    `range_source` is the stored range column and `order` the stored columns that order rows after it;
+    `column` is the stored range column and `order` the stored columns that order rows after it;
     `leave_out_seconds` drops rows younger than that (CX-815).
     """
 
     table: str
-    fields: tuple[Field, ...]
-    range_source: str
+    column: str
     start: datetime
     end: datetime
     order: tuple[Field, ...]
+    leave_out_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterRows:
+    """Rows that an exporter's SQL computes from the tenant's WFM tables.
+
+    `asked` holds what the SQL may read of the request, as JSON values: members of the table `request`, and lists for
+    the tables `request_…`. `columns` are the columns written, each with its SQL over the exporter's; a change in one
+    of `groups` opens a new group. `entities` are the ids whose View permission is checked again at the start (SS-322).
+    """
+
+    exporter: str
+    asked: dict[str, Any]
+    columns: tuple[tuple[str, str], ...]
+    groups: tuple[str, ...] = ()
+    entities: dict[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All a worker needs to know: which rows, their fields, the format, and how far the job may go.
+
+    `companions` are the objects kept beside the result, by their ending: its gzip form, an index of its records.
+    """
+
+    rows: RangeRows | ExporterRows
+    fields: tuple[Field, ...]
     format: str
     limits: Limits
     options: dict[str, Any] = field(default_factory=dict)
-    leave_out_seconds: int = 0
+    companions: tuple[Companion, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Write the request as the row keeps it."""
-        return asdict(self) | {"start": self.start.isoformat(), "end": self.end.isoformat()}
+        data = asdict(self)
+        if isinstance(self.rows, RangeRows):
+            data["rows"] |= {"start": self.rows.start.isoformat(), "end": self.rows.end.isoformat()}
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -58,13 +93,24 @@ class Request:
         return cls(
             **{
                 **data,
-                "fields": tuple(Field(**one) for one in data["fields"]),
-                "order": tuple(Field(**one) for one in data["order"]),
+                "rows": _read_rows(data["rows"]),
+                "fields": _read_fields(data["fields"]),
                 "limits": Limits(**data["limits"]),
-                "start": datetime.fromisoformat(data["start"]),
-                "end": datetime.fromisoformat(data["end"]),
+                "companions": tuple(data.get("companions", ())),
             }
         )
+
+
+def _read_rows(data: dict[str, Any]) -> RangeRows | ExporterRows:
+    if "exporter" in data:
+        columns = tuple((name, sql) for name, sql in data["columns"])
+        return ExporterRows(**{**data, "columns": columns, "groups": tuple(data["groups"])})
+    instants = {name: datetime.fromisoformat(data[name]) for name in ("start", "end")}
+    return RangeRows(**{**data, **instants, "order": _read_fields(data["order"])})
+
+
+def _read_fields(data: list[dict[str, Any]]) -> tuple[Field, ...]:
+    return tuple(Field(**one) for one in data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +122,8 @@ class Lease:
 
     job_id: UUID
     tenant_id: UUID
+    user_id: UUID
+    dialect: str
     dataset: str
     attempt: int
     epoch: int
@@ -86,12 +134,18 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a succeeded attempt has published: object key, size, rows and digest (hexadecimal)."""
+    """What a succeeded attempt has published: object key, size, rows and digest (hexadecimal).
+
+    `compressed_bytes` is the size of the gzip form where there is one, `replaced` counts the characters that the
+    format does not allow and that were replaced.
+    """
 
     key: str
     bytes: int
     rows: int
     sha256: str
+    compressed_bytes: int | None = None
+    replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +164,13 @@ class JobView:
     slices_done: int
     slices_total: int | None
     result_key: str | None
+    result_bytes: int | None
+    result_compressed_bytes: int | None
+    result_rows: int | None
+    result_replaced: int | None
     result_until: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    format: str
     read_at: datetime

@@ -31,6 +31,7 @@ class JobRow:
     """A job as operators see it."""
 
     id: UUID
+    dialect: str
     dataset: str
     version: str
     state: State
@@ -81,7 +82,7 @@ def claim(database: Database, dialect: str, slots: Slots, worker: str, lease_sec
                     secs => (request #>> '{limits,timeout_seconds}')::float8)),
                 slices_done = 0, slices_total = NULL
             FROM taken WHERE jobs.id = taken.id
-            RETURNING jobs.id, jobs.tenant_id, dataset, attempt, epoch, request, claimed_at,
+            RETURNING jobs.id, jobs.tenant_id, user_id, dialect, dataset, attempt, epoch, request, claimed_at,
                       extract(epoch FROM deadline_at - now())::float8 AS remaining
             """,
             {
@@ -95,7 +96,18 @@ def claim(database: Database, dialect: str, slots: Slots, worker: str, lease_sec
     if row is None:
         return None
     request = Request.from_json(row.request)
-    return Lease(row.id, row.tenant_id, row.dataset, row.attempt, row.epoch, row.claimed_at, row.remaining, request)
+    return Lease(
+        job_id=row.id,
+        tenant_id=row.tenant_id,
+        user_id=row.user_id,
+        dialect=row.dialect,
+        dataset=row.dataset,
+        attempt=row.attempt,
+        epoch=row.epoch,
+        claimed_at=row.claimed_at,
+        remaining_seconds=row.remaining,
+        request=request,
+    )
 
 
 @contextmanager
@@ -135,8 +147,9 @@ def finish(database: Database, lease: Lease, result: Result) -> bool:
         UPDATE jobs SET
             state = 'succeeded', lease_until = NULL, finished_at = now(), slices_done = coalesce(slices_total, 0),
             result_key = %(key)s, result_bytes = %(bytes)s, result_rows = %(rows)s, result_sha256 = %(sha256)s,
+            result_compressed_bytes = %(compressed)s, result_replaced = %(replaced)s,
             result_until = now() + make_interval(hours => %(hours)s),
-            record_until = now() + make_interval(days => %(days)s)
+            record_until = now() + make_interval(hours => %(kept)s)
         WHERE id = %(id)s AND epoch = %(epoch)s AND state = 'running' RETURNING id
         """,
         {
@@ -144,8 +157,10 @@ def finish(database: Database, lease: Lease, result: Result) -> bool:
             "bytes": result.bytes,
             "rows": result.rows,
             "sha256": result.sha256,
+            "compressed": result.compressed_bytes,
+            "replaced": result.replaced,
             "hours": lease.request.limits.retention_hours,
-            "days": lease.request.limits.record_days,
+            "kept": lease.request.limits.record_hours,
         },
     )
 
@@ -164,10 +179,10 @@ def give_up(database: Database, lease: Lease, error_code: str, *, final: bool) -
             state       = CASE WHEN %(final)s OR attempt >= %(most)s THEN 'failed' ELSE 'queued' END::job_state,
             error_code  = CASE WHEN %(final)s OR attempt >= %(most)s THEN %(code)s END,
             finished_at = CASE WHEN %(final)s OR attempt >= %(most)s THEN now() END,
-            record_until = CASE WHEN %(final)s OR attempt >= %(most)s THEN now() + make_interval(days => %(days)s) END
+            record_until = CASE WHEN %(final)s OR attempt >= %(most)s THEN now() + make_interval(hours => %(kept)s) END
         WHERE id = %(id)s AND epoch = %(epoch)s AND state = 'running' RETURNING id
         """,
-        {"final": final, "most": MAX_ATTEMPTS, "code": error_code, "days": lease.request.limits.record_days},
+        {"final": final, "most": MAX_ATTEMPTS, "code": error_code, "kept": lease.request.limits.record_hours},
     )
 
 
@@ -201,7 +216,7 @@ def recover(database: Database) -> list[tuple[UUID, State]]:
             error_code  = CASE WHEN too_long THEN 'took_too_long' WHEN out THEN 'internal' END,
             finished_at = CASE WHEN too_long OR out THEN now() END,
             record_until = CASE WHEN too_long OR out
-                                THEN now() + make_interval(days => (request #>> '{limits,record_days}')::int) END
+                                THEN now() + make_interval(hours => (request #>> '{limits,record_hours}')::int) END
         FROM late WHERE jobs.id = late.id RETURNING jobs.id, jobs.state
         """,
         {"most": MAX_ATTEMPTS},
@@ -221,7 +236,7 @@ def cancel(database: Database, tenant_id: UUID, job_id: UUID) -> State | None:
         """
         UPDATE jobs SET state = 'cancelled', error_code = 'cancelled', lease_until = NULL, epoch = epoch + 1,
                         finished_at = now(),
-                        record_until = now() + make_interval(days => (request #>> '{limits,record_days}')::int)
+                        record_until = now() + make_interval(hours => (request #>> '{limits,record_hours}')::int)
         WHERE tenant_id = %(tenant)s AND id = %(id)s AND state IN ('queued', 'running') RETURNING id
         """,
         at,
@@ -234,14 +249,14 @@ def cancel(database: Database, tenant_id: UUID, job_id: UUID) -> State | None:
     return rows[0].state if rows else None
 
 
-def list_jobs(database: Database, tenant_id: UUID, dialect: str = "cxone") -> list[JobRow]:
-    """List a tenant's jobs, newest first."""
+def list_jobs(database: Database, tenant_id: UUID) -> list[JobRow]:
+    """List a tenant's jobs of all dialects, newest first."""
     statement: Any = f"""
-        SELECT id, dataset, version, {SHOWN_STATE}, attempt, created_at, finished_at,
+        SELECT id, dialect, dataset, version, {SHOWN_STATE}, attempt, created_at, finished_at,
                result_rows, result_bytes, error_code
-        FROM jobs WHERE tenant_id = %(tenant)s AND dialect = %(dialect)s ORDER BY created_at DESC, id
+        FROM jobs WHERE tenant_id = %(tenant)s ORDER BY created_at DESC, id
         """
-    rows = database.execute(statement, {"tenant": tenant_id, "dialect": dialect})
+    rows = database.execute(statement, {"tenant": tenant_id})
     return [JobRow(*row) for row in rows]
 
 

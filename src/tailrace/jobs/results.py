@@ -10,13 +10,15 @@ from uuid import UUID
 
 from tailrace.database.pool import Database
 from tailrace.errors import UnknownJob
-from tailrace.jobs.model import SHOWN_STATE, JobView
+from tailrace.jobs.model import SHOWN_STATE, JobView, Request
 
 # Digits of a time in milliseconds until the year 5138.
 _LONGEST_EXPIRES = 14
 _VIEW = f"""
     SELECT id, user_id, dataset, version, permission_id, start_date, end_date, {SHOWN_STATE},
-           error_code, slices_done, slices_total, result_key, result_until, now() AS read_at
+           error_code, slices_done, slices_total, result_key, result_bytes, result_compressed_bytes, result_rows,
+           result_replaced, result_until, created_at, started_at, finished_at, request ->> 'format' AS format,
+           now() AS read_at
     FROM jobs
 """
 # A record past its time is gone, whether or not it has been swept (CX-708).
@@ -52,6 +54,27 @@ def view_jobs(database: Database, tenant_id: UUID, dialect: str) -> list[tuple[U
     statement: Any = f"SELECT id, {SHOWN_STATE} FROM jobs {_SHOWN} ORDER BY created_at DESC, id"
     rows = database.execute(statement, {"tenant": tenant_id, "dialect": dialect})
     return [(row.id, row.state) for row in rows]
+
+
+def view_own_job(database: Database, tenant_id: UUID, user_id: UUID, dialect: str, job_id: UUID) -> JobView:
+    """Show one job that the user made; raises UnknownJob for any other id."""
+    job = view_job(database, tenant_id, dialect, job_id)
+    if job.user_id != user_id:
+        raise UnknownJob("Job not found")
+    return job
+
+
+def view_own_jobs(database: Database, tenant_id: UUID, user_id: UUID, dialect: str) -> list[JobView]:
+    """Show all jobs that the user made, newest first, ties by id."""
+    statement: Any = _VIEW + _SHOWN + " AND user_id = %(user)s ORDER BY created_at DESC, id"
+    rows = database.execute(statement, {"tenant": tenant_id, "user": user_id, "dialect": dialect})
+    return [JobView(*row) for row in rows]
+
+
+def find_request(database: Database, job_id: UUID) -> Request:
+    """Read what a job was asked for."""
+    [row] = database.execute("SELECT request FROM jobs WHERE id = %(id)s", {"id": job_id})
+    return Request.from_json(row.request)
 
 
 def sign_link(link_key: bytes, job: JobView, life_seconds: int) -> str:

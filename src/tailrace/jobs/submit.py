@@ -1,20 +1,16 @@
 """The one door in: whether a job may exist is decided here, for every dialect alike."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from datetime import date
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
-from tailrace.catalog.loader import Catalog
-from tailrace.catalog.model import Column, Dataset
 from tailrace.database.pool import Connection, Database
 from tailrace.errors import NotPermitted, TenantBusy, TooManyJobs, TooSoon
 from tailrace.jobs.idempotency import Repeatable, find_earlier, remember
-from tailrace.jobs.model import CHANNEL, Limits, Request
+from tailrace.jobs.model import CHANNEL, Request
 
 # What a caller is told to wait when nobody knows how long the other jobs will take (CX-809, CX-810).
 _BUSY_SECONDS = 30
@@ -22,26 +18,31 @@ _BUSY_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules under which a dialect accepts jobs; `min_interval_seconds` 0 switches the interval off."""
+    """The rules under which a dialect accepts jobs; without a number a rule is off, as is an interval of 0.
 
-    min_interval_seconds: int
-    one_user_per_tenant: bool
-    max_unfinished_jobs: int
+    Unfinished jobs are those waiting and running.
+    """
+
+    min_interval_seconds: int = 0
+    one_user_per_tenant: bool = False
+    max_unfinished_jobs: int | None = None
+    max_waiting_jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a caller asks for, in a dialect's words but already checked for form."""
+    """What a caller asks for, resolved: the dates as they were asked for, and all that a worker needs.
+
+    `permission_id` is what the caller must hold; empty where the dialect has checked View permissions instead.
+    """
 
     dialect: str
     dataset: str
     version: str
+    permission_id: str
     start_date: date
     end_date: date
-    format: str
-    limits: Limits
-    options: dict[str, Any]
-    leave_out_seconds: int = 0
+    request: Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,55 +51,27 @@ class Caller:
 
     tenant_id: UUID
     user_id: UUID
-    permissions: frozenset[str]
+    permissions: frozenset[str] = frozenset()
 
 
 def submit(
-    database: Database,
-    catalog: Catalog,
-    caller: Caller,
-    order: Order,
-    rules: Rules,
-    repeatable: Repeatable | None = None,
+    database: Database, caller: Caller, order: Order, rules: Rules, repeatable: Repeatable | None = None
 ) -> UUID:
     """Accept a job or say why not; when this returns, the job is durably stored.
 
-    A `repeatable` request sent again gets the job it made before. Raises UnknownDataset, NotPermitted,
-    IdempotencyInProgress or IdempotencyMismatch, TenantBusy, TooSoon or TooManyJobs, in this order (CX-209).
+    A `repeatable` request sent again gets the job it made before. Raises NotPermitted, IdempotencyInProgress or
+    IdempotencyMismatch, TenantBusy, TooSoon or TooManyJobs, in this order (CX-209).
     """
-    dataset = catalog.get(order.dataset, order.version)
-    if dataset.permission_id not in caller.permissions:
+    if order.permission_id and order.permission_id not in caller.permissions:
         raise NotPermitted("User does not have permission to extract this entity")
-    request = resolve(dataset, order)
     with database.transaction() as connection:
         if repeatable and (earlier := find_earlier(connection, caller.user_id, repeatable)):
             return earlier
         _check_rules(connection, caller, order.dialect, rules)
-        job_id = _insert(connection, caller, order, dataset, request)
+        job_id = _insert(connection, caller, order)
         if repeatable:
             remember(connection, caller.tenant_id, caller.user_id, repeatable, job_id)
         return job_id
-
-
-def resolve(dataset: Dataset, order: Order) -> Request:
-    """Turn an order into what a worker needs; equal dates mean that one day (CX-811, CX-812)."""
-    last = max(order.end_date, order.start_date + timedelta(days=1))
-    return Request(
-        table=dataset.name,
-        fields=_as_fields(dataset.columns),
-        range_source=dataset.column(dataset.range_column).source,
-        start=datetime.combine(order.start_date, time(), UTC),
-        end=datetime.combine(last, time(), UTC),
-        order=_as_fields(tuple(dataset.order_columns())),
-        format=order.format,
-        limits=order.limits,
-        options=order.options,
-        leave_out_seconds=order.leave_out_seconds,
-    )
-
-
-def _as_fields(columns: Sequence[Column]) -> tuple[Any, ...]:
-    return tuple(column.as_field() for column in columns)
 
 
 def _check_rules(connection: Connection, caller: Caller, dialect: str, rules: Rules) -> None:
@@ -111,6 +84,7 @@ def _check_rules(connection: Connection, caller: Caller, dialect: str, rules: Ru
     [row] = connection.execute(
         """
         SELECT count(*) AS unfinished,
+               count(*) FILTER (WHERE state = 'queued') AS waiting,
                count(*) FILTER (WHERE user_id <> %(user)s) AS of_others,
                (SELECT extract(epoch FROM clock_timestamp() - accepted_at) FROM tenant_turns
                 WHERE tenant_id = %(tenant)s AND dialect = %(dialect)s) AS since_last
@@ -124,10 +98,16 @@ def _check_rules(connection: Connection, caller: Caller, dialect: str, rules: Ru
             "Another user of this tenant is extracting data. Wait and try again", retry_after_seconds=_BUSY_SECONDS
         )
     _check_interval(None if row.since_last is None else float(row.since_last), rules.min_interval_seconds)
-    if row.unfinished >= rules.max_unfinished_jobs:
+    if _reached(row.unfinished, rules.max_unfinished_jobs):
         raise TooManyJobs(
             "Too many jobs of this tenant are running. Wait and try again", retry_after_seconds=_BUSY_SECONDS
         )
+    if _reached(row.waiting, rules.max_waiting_jobs):
+        raise TooManyJobs("Too many jobs waiting", retry_after_seconds=_BUSY_SECONDS)
+
+
+def _reached(jobs: int, most: int | None) -> bool:
+    return most is not None and jobs >= most
 
 
 def _check_interval(since_last: float | None, interval: int) -> None:
@@ -141,7 +121,7 @@ def _check_interval(since_last: float | None, interval: int) -> None:
     )
 
 
-def _insert(connection: Connection, caller: Caller, order: Order, dataset: Dataset, request: Request) -> UUID:
+def _insert(connection: Connection, caller: Caller, order: Order) -> UUID:
     job_id = uuid4()
     connection.execute(
         """
@@ -158,12 +138,12 @@ def _insert(connection: Connection, caller: Caller, order: Order, dataset: Datas
             "tenant": caller.tenant_id,
             "user": caller.user_id,
             "dialect": order.dialect,
-            "dataset": dataset.name,
-            "version": dataset.version,
-            "permission": dataset.permission_id,
+            "dataset": order.dataset,
+            "version": order.version,
+            "permission": order.permission_id,
             "start": order.start_date,
             "end": order.end_date,
-            "request": Jsonb(request.as_json()),
+            "request": Jsonb(order.request.as_json()),
         },
     )
     connection.execute("NOTIFY " + CHANNEL)

@@ -1,6 +1,5 @@
 """One extraction: slices are rendered side by side, appended in order, and become one object."""
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,15 +7,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-from tailrace.catalog.model import ROW_KEY
-from tailrace.engines.base import Block, Engine, Scan, Slice
+from tailrace.catalog.model import OPENS, ROW_KEY
+from tailrace.engines.base import Block, Engine, Program, Scan, Slice
 from tailrace.errors import ExtractionFailed, ResultTooLarge, StorageUnavailable
 from tailrace.formats.base import Format, quote_name, sql_type, write_order
-from tailrace.jobs.model import Request, Result
+from tailrace.jobs.model import Limits, RangeRows, Request, Result
 from tailrace.plugins import load_plugin
-from tailrace.storage.base import Storage, Writer
+from tailrace.storage.base import Storage
+from tailrace.worker.output import Output
 
 Report = Callable[[int, int], None]
 
@@ -26,13 +27,14 @@ class Task:
     """One attempt: the request, what to read, where to write, and with what means.
 
     `in_order` are the parts of the source whose rows are in the request's order, `plain` the stored columns known to
-    need no escaping.
+    need no escaping. With a `program` the rows are computed first, and the source is what comes of it.
     """
 
     request: Request
     source: tuple[str, ...]
     in_order: tuple[str, ...]
     plain: tuple[str, ...]
+    program: Program | None
     key: str
     engine: str
     engine_options: Mapping[str, Any]
@@ -50,56 +52,74 @@ def extract(task: Task, report: Report) -> Result:
     storage: Storage = load_plugin("tailrace.storage", task.storage).open_store(task.storage_options)
     fields = tuple(replace(field, plain=field.source in task.plain) for field in task.request.fields)
     shape: Format = load_plugin("tailrace.formats", task.request.format).create(fields, task.request.options)
-    scan = _scan(task)
-    with _Engines(task) as engines:
+    with _scanned(task) as scan, _Engines(task) as engines:
         with engines.lend() as engine:
             slices, expected = engine.plan(scan), engine.count(scan)
+            replaced = 0 if shape.replaced() == "0" else engine.sum(scan, shape.replaced())
+        _check_rows(expected, task.request.limits)
         engines.open(len(slices))
-        with storage.create(task.key) as writer:
-            tally = _Tally(writer, task.request.limits.max_result_bytes)
-            tally.add(0, shape.head())
-            for number, blocks in enumerate(_render_in_order(engines, scan, slices, shape.row())):
-                for block in blocks:
-                    tally.add(block.rows, block.data)
-                report(number + 1, len(slices))
-            tally.add(0, shape.tail())
-            if tally.rows != expected:
-                raise ExtractionFailed(f"rendered {tally.rows} rows where the source has {expected}")
-    if storage.size(task.key) != tally.bytes:
+        with Output(storage, task.key, task.request) as output:
+            _write(output, shape, _Rendered(engines, scan, slices, shape, output.lead_of(shape)), report)
+            if output.rows != expected:
+                raise ExtractionFailed(f"rendered {output.rows} rows where the source has {expected}")
+    if storage.size(task.key) != output.bytes:
         raise StorageUnavailable("The store holds another number of bytes than were written")
-    return Result(task.key, tally.bytes, tally.rows, tally.sha256.hexdigest())
+    return output.result(replaced)
 
 
-class _Tally:
-    """Passes bytes on to the store and keeps count; refuses to grow beyond the limit."""
-
-    def __init__(self, writer: Writer, most_bytes: int) -> None:
-        self._writer = writer
-        self._most_bytes = most_bytes
-        self.rows = 0
-        self.bytes = 0
-        self.sha256 = hashlib.sha256()
-
-    def add(self, rows: int, data: memoryview | bytes) -> None:
-        self.rows += rows
-        self.bytes += len(data)
-        if self.bytes > self._most_bytes:
-            raise ResultTooLarge(f"The result is larger than {self._most_bytes} bytes")
-        self._writer.write(data)
-        self.sha256.update(data)
+def _check_rows(rows: int, limits: Limits) -> None:
+    if limits.max_rows is not None and rows > limits.max_rows:
+        raise ResultTooLarge(f"The result has more than {limits.max_rows} rows")
 
 
-def _scan(task: Task) -> Scan:
-    request = task.request
+def _write(output: Output, shape: Format, slices: "_Rendered", report: Report) -> None:
+    """Write the document, slice by slice."""
+    total = slices.total
+    for number, blocks in enumerate(slices):
+        for block in blocks:
+            if not output.rows:
+                output.add(shape.head())
+            output.add_rows(block)
+        report(number + 1, total)
+    output.add(shape.tail() if output.rows else shape.empty())
+
+
+# -- what is read -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _scanned(task: Task) -> Iterator[Scan]:
+    """Say what to read; rows that are to be computed are, and their file is removed in the end."""
+    rows = task.request.rows
+    if isinstance(rows, RangeRows):
+        yield _range(task, rows)
+    elif task.program is None:
+        raise ExtractionFailed("rows are to be computed, but no program says how")
+    else:
+        with TemporaryDirectory(dir=task.engine_options["scratch"], prefix="rows-") as folder:
+            yield _computed(task, task.program, f"{folder}/rows.parquet")
+
+
+def _range(task: Task, rows: RangeRows) -> Scan:
     return Scan(
         source=task.source,
-        range_column=request.range_source,
-        start=_without_zone(request.start),
-        end=_without_zone(request.end),
-        order=(*write_order(request.range_source, request.order), quote_name(ROW_KEY)),
+        range_column=rows.column,
+        start=_without_zone(rows.start),
+        end=_without_zone(rows.end),
+        order=(*write_order(rows.column, rows.order), quote_name(ROW_KEY)),
         in_order=frozenset(task.in_order),
-        columns=tuple((field.source, sql_type(field.type, field.precision, field.scale)) for field in request.fields),
+        columns=tuple(
+            (field.source, sql_type(field.type, field.precision, field.scale)) for field in task.request.fields
+        ),
     )
+
+
+def _computed(task: Task, program: Program, target: str) -> Scan:
+    """Compute the rows with all threads there are; the engine is closed before rendering begins, for its memory."""
+    connect = load_plugin("tailrace.engines", task.engine).connect
+    with connect({**task.engine_options, "threads": task.threads}) as engine:
+        rows = engine.prepare(program, target, ROW_KEY, OPENS)
+    return Scan((target,), ROW_KEY, 0, rows, (quote_name(ROW_KEY),), frozenset([target]))
 
 
 def _without_zone(at: datetime) -> datetime:
@@ -138,32 +158,37 @@ class _Engines:
             self._free.put(engine)
 
 
-def _render_in_order(engines: _Engines, scan: Scan, slices: list[Slice], row: str) -> Iterator[list[Block]]:
-    """Yield the blocks of each slice in order while later slices are being rendered.
+class _Rendered:
+    """The blocks of each slice in order, while later slices are being rendered.
 
     At most one slice more than there are engines is held, so memory does not grow with the result.
     """
 
-    def render(part: Slice) -> list[Block]:
-        with engines.lend() as engine:
-            return list(engine.render(scan, part, row))
+    def __init__(self, engines: _Engines, scan: Scan, slices: list[Slice], shape: Format, lead: str | None) -> None:
+        self._engines, self._scan, self._slices = engines, scan, slices
+        self._row, self._lead = shape.row(), lead
+        self.total = len(slices)
 
-    with ThreadPoolExecutor(max_workers=len(engines.all)) as pool:
-        ahead: deque[Future[list[Block]]] = deque()
-        try:
-            for part in slices:
-                ahead.append(pool.submit(render, part))
-                if len(ahead) > len(engines.all):
+    def __iter__(self) -> Iterator[list[Block]]:
+        with ThreadPoolExecutor(max_workers=len(self._engines.all)) as pool:
+            ahead: deque[Future[list[Block]]] = deque()
+            try:
+                for part in self._slices:
+                    ahead.append(pool.submit(self._render, part))
+                    if len(ahead) > len(self._engines.all):
+                        yield ahead.popleft().result()
+                while ahead:
                     yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        except BaseException:
-            _stop(engines, ahead)
-            raise
+            except BaseException:
+                self._stop(ahead)
+                raise
 
+    def _render(self, part: Slice) -> list[Block]:
+        with self._engines.lend() as engine:
+            return list(engine.render(self._scan, part, self._row, self._lead))
 
-def _stop(engines: _Engines, ahead: "deque[Future[list[Block]]]") -> None:
-    for future in ahead:
-        future.cancel()
-    for engine in engines.all:
-        engine.interrupt()
+    def _stop(self, ahead: "deque[Future[list[Block]]]") -> None:
+        for future in ahead:
+            future.cancel()
+        for engine in self._engines.all:
+            engine.interrupt()

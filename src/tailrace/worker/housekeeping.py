@@ -5,6 +5,7 @@ Nothing waits for it: what is past its time is refused by the clock, whether or 
 
 import shutil
 import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -12,8 +13,9 @@ from uuid import UUID
 import structlog
 
 from tailrace.errors import DatabaseUnavailable, StorageUnavailable
-from tailrace.intake.manifest import published_paths
+from tailrace.intake.manifest import forget_replaced, published_paths
 from tailrace.jobs import results
+from tailrace.jobs.model import COMPANIONS
 from tailrace.plugins import load_plugin
 from tailrace.runtime import Runtime
 from tailrace.storage.base import Storage, StoredObject
@@ -68,11 +70,13 @@ class Housekeeping:
             runtime.storage_options
         )
         for overdue in results.overdue_results(runtime.database, _MOST_AT_ONCE):
-            if self._remove(store, overdue.key):
+            # A list, so that one that stays keeps no other from being removed.
+            if all([self._remove(store, key) for key in _with_companions(overdue.key)]):  # noqa: C419 - as said
                 results.note_purged(runtime.database, overdue.job_id)
                 self._log.info("result_purged", job=str(overdue.job_id))
         removed = results.remove_old_records(runtime.database)
-        orphans = self._remove_orphans(store) + self._remove_unpublished_tables()
+        orphans = self._remove_orphans(store) + self._remove_old_scratch()
+        orphans += self._remove_replaced_tables() + self._remove_unpublished_tables()
         _forget_short_lived(runtime)
         if removed or orphans:
             self._log.info("swept", records=removed, leavings=orphans)
@@ -81,8 +85,8 @@ class Housekeeping:
         """Remove objects no job points to, but those of jobs that are still at work."""
         before = datetime.now(UTC) - _LEAVINGS_AGE
         old = [found for found in store.list_objects() if found.written_at < before]
-        published = results.published_keys(self._runtime.database, [found.key for found in old])
-        suspects = [found for found in old if found.key not in published]
+        published = results.published_keys(self._runtime.database, [_result_key(found) for found in old])
+        suspects = [found for found in old if _result_key(found) not in published]
         at_work = results.unfinished_jobs(self._runtime.database, [job for job in map(_job_of, suspects) if job])
         orphans = [found for found in suspects if _job_of(found) not in at_work]
         return sum(self._remove(store, orphan.key) for orphan in orphans)
@@ -96,6 +100,13 @@ class Housekeeping:
             return False
         return True
 
+    def _remove_replaced_tables(self) -> int:
+        """Remove stored files whose table was loaded anew; one that stays now is unpublished, and goes when old."""
+        paths = forget_replaced(self._runtime.database)
+        for path in paths:
+            (self._runtime.tables / path).unlink(missing_ok=True)
+        return len(paths)
+
     def _remove_unpublished_tables(self) -> int:
         """Remove stored files that no load has published: leavings of a load that was killed."""
         before = (datetime.now(UTC) - _LOAD_AGE).timestamp()
@@ -105,10 +116,32 @@ class Housekeeping:
         leavings = [path for path in old if str(path.relative_to(tables)) not in published]
         for path in leavings:
             path.unlink(missing_ok=True)
-        scratch = [path for path in tables.glob(".scratch-*") if _modified(path) < before]
-        for path in scratch:
-            shutil.rmtree(path, ignore_errors=True)
-        return len(leavings) + len(scratch)
+        return len(leavings) + _remove_scratch(tables.glob(".scratch-*"), before)
+
+    def _remove_old_scratch(self) -> int:
+        """Remove what killed extractions had computed; a job's own time is over before that."""
+        settings = self._runtime.settings
+        longest = timedelta(seconds=max(settings.cxone.job_timeout_s, settings.smartsync.job_timeout_s))
+        before = (datetime.now(UTC) - (longest + _LEAVINGS_AGE)).timestamp()
+        return _remove_scratch(self._runtime.scratch.glob("rows-*"), before)
+
+
+def _remove_scratch(folders: Iterable[Path], before: float) -> int:
+    old = [path for path in folders if _modified(path) < before]
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(old)
+
+
+def _with_companions(key: str) -> list[str]:
+    """Name a result and all that may be kept beside it, the result last: while it is there, so is work to do."""
+    return [*(f"{key}.{ending}" for ending in COMPANIONS), key]
+
+
+def _result_key(found: StoredObject) -> str:
+    """Name the result an object is, or is kept beside."""
+    key, _, ending = found.key.rpartition(".")
+    return key if ending in COMPANIONS else found.key
 
 
 def _job_of(found: StoredObject) -> UUID | None:
@@ -130,3 +163,11 @@ def _forget_short_lived(runtime: Runtime) -> None:
     runtime.database.execute("DELETE FROM access_tokens WHERE greatest(expires_at, refresh_until) < now()")
     runtime.database.execute("DELETE FROM sign_in_failures WHERE failed_at < now() - interval '10 minutes'")
     runtime.database.execute("DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'")
+    life = runtime.settings.smartsync
+    runtime.database.execute(
+        """
+        DELETE FROM sessions WHERE last_used_at < now() - make_interval(secs => %(idle)s)
+                                OR created_at < now() - make_interval(secs => %(most)s)
+        """,
+        {"idle": 2 * life.session_idle_s, "most": life.session_max_s},
+    )

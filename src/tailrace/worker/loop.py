@@ -10,28 +10,33 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import structlog
 
 from tailrace.database.pool import Connection
-from tailrace.errors import DatabaseUnavailable, ExtractionFailed, ResultTooLarge, TailraceError, TookTooLong
-from tailrace.formats.base import write_order
-from tailrace.intake.manifest import StoredFile, stored_files
+from tailrace.errors import (
+    DatabaseUnavailable,
+    ExtractionFailed,
+    PermissionWithdrawn,
+    ResultTooLarge,
+    TailraceError,
+    TookTooLong,
+    UnknownDataset,
+)
 from tailrace.jobs import queue
-from tailrace.jobs.model import CHANNEL, Lease, Request, Result
+from tailrace.jobs.model import CHANNEL, Lease, Result
 from tailrace.jobs.queue import Slots
 from tailrace.runtime import Runtime
-from tailrace.worker.extract import Task
 from tailrace.worker.housekeeping import Housekeeping
 from tailrace.worker.process import ChildProcess
+from tailrace.worker.tasks import make_task
 
-_FINAL = {ResultTooLarge.code, TookTooLong.code}
+_FINAL = {ResultTooLarge.code, TookTooLong.code, PermissionWithdrawn.code}
 _DRAIN_SECONDS = 25.0
 
 
@@ -170,11 +175,15 @@ class Worker:
 
     def _claim_all(self) -> None:
         for dialect, slots in self._slots.items():
-            while len(self._runs) < self._options.slots:
+            while self._running(dialect) < self._options.slots:
                 lease = queue.claim(self._runtime.database, dialect, slots, self._name, self._options.lease_s)
                 if lease is None:
                     break
                 self._start(lease)
+
+    def _running(self, dialect: str) -> int:
+        """Count the jobs of a dialect that this worker runs; each dialect has slots of its own (SS-604)."""
+        return sum(run.lease.dialect == dialect for run in self._runs)
 
     def _start(self, lease: Lease) -> None:
         now = time.monotonic()
@@ -182,25 +191,16 @@ class Worker:
         run = _Run(lease, child, heard_at=now, renewed_at=now, deadline=now + lease.remaining_seconds)
         self._runs.append(run)
         self._log.info("job_claimed", job=str(lease.job_id), tenant=str(lease.tenant_id), attempt=lease.attempt)
-        child.start(self._task(lease))
+        try:
+            child.start(make_task(self._runtime, lease))
+        except (ExtractionFailed, UnknownDataset, DatabaseUnavailable) as error:
+            self._fail(run, error)
 
-    def _task(self, lease: Lease) -> Task:
-        """Fix what the attempt reads, one moment of the source, and a key that was never used (CX-615)."""
-        runtime, request = self._runtime, _without_the_latest(lease)
-        files = stored_files(runtime.database, lease.tenant_id, request.table, request.start, request.end)
-        order = write_order(request.range_source, request.order)
-        return Task(
-            request=request,
-            source=tuple(str(runtime.tables / file.path) for file in files),
-            in_order=tuple(str(runtime.tables / file.path) for file in files if file.sorted_by == order),
-            plain=_plain_in_all(files),
-            key=f"{lease.tenant_id}/{lease.job_id}/{lease.attempt}-{secrets.token_hex(8)}.{request.format}",
-            engine="duckdb",
-            engine_options={"memory_mb": self._options.memory_mb, "scratch": str(runtime.scratch)},
-            storage=runtime.settings.storage.kind,
-            storage_options=runtime.storage_options,
-            threads=self._options.threads,
-        )
+    def _fail(self, run: _Run, error: TailraceError) -> None:
+        """End an attempt that cannot begin; its child was not told anything."""
+        run.outcome = error.code if isinstance(error, ExtractionFailed) else ExtractionFailed.code
+        self._log.warning("attempt_refused", job=str(run.lease.job_id), code=run.outcome, reason=str(error))
+        self._release(run.child)
 
     # -- children -------------------------------------------------------------------------------------------------
 
@@ -211,7 +211,7 @@ class Worker:
 
     def _keep_one_spare(self) -> None:
         """Have one child ready, as starting one takes longer than a small job; more than one only cost memory."""
-        if not self._idle and len(self._runs) < self._options.slots:
+        if not self._idle and any(self._running(dialect) < self._options.slots for dialect in self._slots):
             self._idle.append(self._new_child())
         while len(self._idle) > 1:
             self._discard(self._idle[0])
@@ -319,18 +319,3 @@ class Worker:
         self._drop_listener()
         self._selector.close()
         signal.set_wakeup_fd(-1)
-
-
-def _without_the_latest(lease: Lease) -> Request:
-    """End the range where rows are too young to be given out (CX-815)."""
-    request = lease.request
-    if not request.leave_out_seconds:
-        return request
-    latest = lease.claimed_at - timedelta(seconds=request.leave_out_seconds)
-    return replace(request, end=max(request.start, min(request.end, latest)))
-
-
-def _plain_in_all(files: Sequence[StoredFile]) -> tuple[str, ...]:
-    """Name the columns that are plain in every file."""
-    plain = [set(file.plain_columns) for file in files]
-    return tuple(sorted(set.intersection(*plain))) if plain else ()

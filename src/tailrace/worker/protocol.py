@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from typing import IO, Any
 
+from tailrace.engines.base import Program, Relation, Step
 from tailrace.jobs.model import Request, Result
 from tailrace.worker.extract import Task
 
@@ -15,6 +16,7 @@ def write_task(stream: IO[bytes], task: Task) -> None:
         "source": task.source,
         "in_order": task.in_order,
         "plain": task.plain,
+        "program": None if task.program is None else asdict(task.program),
         "key": task.key,
         "engine": task.engine,
         "engine_options": dict(task.engine_options),
@@ -29,7 +31,28 @@ def read_task(line: bytes) -> Task:
     """Read a task in the child."""
     message = json.loads(line)
     lists = {name: tuple(message[name]) for name in ("source", "in_order", "plain")}
-    return Task(**{**message, **lists, "request": Request.from_json(message["request"])})
+    program = None if message["program"] is None else _read_program(message["program"])
+    return Task(**{**message, **lists, "program": program, "request": Request.from_json(message["request"])})
+
+
+def _read_program(data: dict[str, Any]) -> Program:
+    relations = tuple(
+        Relation(
+            data["name"],
+            _pairs(data["columns"]),
+            tuple(data["parts"]),
+            tuple(map(tuple, data["rows"])),
+            _pairs(data["constants"]),
+        )
+        for data in data["relations"]
+    )
+    steps = tuple(Step(**step) for step in data["steps"])
+    order, groups = tuple(data["order"]), tuple(data["groups"])
+    return Program(relations, steps, data["sql"], _pairs(data["columns"]), order, groups)
+
+
+def _pairs(data: list[list[Any]]) -> tuple[tuple[Any, Any], ...]:
+    return tuple((first, second) for first, second in data)
 
 
 def write_message(stream: IO[bytes], message: dict[str, Any]) -> None:

@@ -1,0 +1,110 @@
+"""Where rendered rows go: one object, and beside it, if asked for, its gzip form and an index of its records."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Self
+
+from isal import isal_zlib
+
+from tailrace.engines.base import Block
+from tailrace.errors import ResultTooLarge
+from tailrace.formats.base import Format
+from tailrace.jobs.index import IndexWriter
+from tailrace.jobs.model import Request, Result
+from tailrace.storage.base import Storage, Writer
+
+# The level beyond which a result takes longer without getting much smaller.
+_GZIP_LEVEL = 1
+_GZIP_FORM = 16 + isal_zlib.MAX_WBITS
+
+
+class Output:
+    """Passes bytes on to the store and keeps count; refuses to grow beyond the limit.
+
+    A context manager: objects exist, whole, when it ends well, and not at all otherwise.
+    """
+
+    def __init__(self, storage: Storage, key: str, request: Request) -> None:
+        """Prepare; objects are begun when the context is entered."""
+        self._storage, self._key, self._request = storage, key, request
+        self._stack = ExitStack()
+        self._sha256 = hashlib.sha256()
+        self._gzip: _Gzip | None = None
+        self._index: IndexWriter | None = None
+        self.rows = 0
+        self.bytes = 0
+
+    def __enter__(self) -> Self:
+        """Begin the objects."""
+        with ExitStack() as stack:
+            self._writer: Writer = stack.enter_context(self._storage.create(self._key))
+            if "gz" in self._request.companions:
+                self._gzip = _Gzip(stack.enter_context(self._storage.create(f"{self._key}.gz")))
+                stack.push(_if_well(self._gzip.finish))
+            if "index" in self._request.companions:
+                self._index = IndexWriter(stack.enter_context(self._storage.create(f"{self._key}.index")).write)
+                stack.push(_if_well(self._index.finish))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        """End the objects, the result itself last."""
+        self._stack.__exit__(*about)  # type: ignore[arg-type]
+
+    def lead_of(self, shape: Format) -> str | None:
+        """Tell what stands before each row, None when nothing does and nobody wants to know where rows begin."""
+        lead = shape.lead()
+        return lead if self._index is not None or lead != "''" else None
+
+    def add(self, data: memoryview | bytes) -> None:
+        """Append bytes that are no rows; raises ResultTooLarge and StorageUnavailable."""
+        self.bytes += len(data)
+        if self.bytes > self._request.limits.max_result_bytes:
+            raise ResultTooLarge(f"The result is larger than {self._request.limits.max_result_bytes} bytes")
+        self._writer.write(data)
+        self._sha256.update(data)
+        if self._gzip is not None:
+            self._gzip.write(data)
+
+    def add_rows(self, block: Block) -> None:
+        """Append rows."""
+        if self._index is not None and block.offsets is not None and block.leads is not None:
+            self._index.add(self.bytes, block.rows, block.offsets, block.leads)
+        self.rows += block.rows
+        self.add(block.data)
+
+    def result(self, replaced: int) -> Result:
+        """Describe what was written, once it is."""
+        packed = None if self._gzip is None else self._gzip.bytes
+        return Result(self._key, self.bytes, self.rows, self._sha256.hexdigest(), packed, replaced)
+
+
+def _if_well(finish: Callable[[], None]) -> Callable[..., None]:
+    """Make what ends a context call `finish` only when nothing went wrong in it."""
+
+    def leave(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            finish()
+
+    return leave
+
+
+class _Gzip:
+    """Writes the gzip form of what it is given."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_FORM)
+        self.bytes = 0
+
+    def write(self, data: memoryview | bytes) -> None:
+        self._pass_on(self._packer.compress(data))
+
+    def finish(self) -> None:
+        self._pass_on(self._packer.flush())
+
+    def _pass_on(self, packed: bytes) -> None:
+        self.bytes += len(packed)
+        if packed:
+            self._writer.write(packed)

@@ -1,0 +1,155 @@
+"""From a claimed job to what its child process is told: which rows there are now, and how they are computed."""
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, timedelta
+from typing import Any
+
+from tailrace.access.entities import refused, viewable
+from tailrace.catalog.wfm import VIEW_TABLE, Derivation, WfmTable, load_derivations, load_wfm_tables
+from tailrace.engines.base import Program, Relation, Step
+from tailrace.errors import PermissionWithdrawn
+from tailrace.formats.base import sql_type, write_order
+from tailrace.intake.manifest import StoredFile, stored_files, wfm_files
+from tailrace.jobs.model import ExporterRows, Lease, RangeRows
+from tailrace.runtime import Runtime
+from tailrace.worker.extract import Task
+
+_WORD = re.compile(r"\w+")
+# What an exporter's SQL may read of a request, besides the lists of ids: one row.
+_REQUEST = (
+    ("customer_id", "BIGINT"),
+    ("start_date", "DATE"),
+    ("end_date", "DATE"),
+    ("run_at", "TIMESTAMP"),
+    ("attribute", "VARCHAR"),
+    ("last_modified_at", "TIMESTAMP"),
+    ("midnight_cut_off", "BOOLEAN"),
+    ("record_type", "VARCHAR"),
+)
+_TIME_OFF = (("group_id", "BIGINT"), ("rule", "VARCHAR"), ("covering", "BOOLEAN"))
+
+
+def make_task(runtime: Runtime, lease: Lease) -> Task:
+    """Fix what an attempt reads, one moment of the source, and a key that was never used (CX-615).
+
+    Raises PermissionWithdrawn when the user may no longer view what the export is about (SS-322), and UnknownDataset.
+    """
+    rows = lease.request.rows
+    task = _computed(runtime, lease, rows) if isinstance(rows, ExporterRows) else _ranged(runtime, lease, rows)
+    runtime.scratch.mkdir(parents=True, exist_ok=True)
+    return task
+
+
+def _ranged(runtime: Runtime, lease: Lease, asked: RangeRows) -> Task:
+    rows = _without_the_latest(lease, asked)
+    files = stored_files(runtime.database, lease.tenant_id, rows.table, rows.start, rows.end)
+    order = write_order(rows.column, rows.order)
+    return replace(
+        _task(runtime, lease),
+        request=replace(lease.request, rows=rows),
+        source=tuple(str(runtime.tables / file.path) for file in files),
+        in_order=tuple(str(runtime.tables / file.path) for file in files if file.sorted_by == order),
+        plain=_plain_in_all(files),
+    )
+
+
+def _task(runtime: Runtime, lease: Lease) -> Task:
+    """Say with what means a job is run."""
+    options = runtime.settings.worker
+    attempt = f"{lease.attempt}-{secrets.token_hex(8)}.{lease.request.format}"
+    return Task(
+        request=lease.request,
+        source=(),
+        in_order=(),
+        plain=(),
+        program=None,
+        key=f"{lease.tenant_id}/{lease.job_id}/{attempt}",
+        engine="duckdb",
+        engine_options={"memory_mb": options.memory_mb, "scratch": str(runtime.scratch)},
+        storage=runtime.settings.storage.kind,
+        storage_options=runtime.storage_options,
+        threads=options.threads,
+    )
+
+
+def _without_the_latest(lease: Lease, rows: RangeRows) -> RangeRows:
+    """End the range where rows are too young to be given out (CX-815)."""
+    if not rows.leave_out_seconds:
+        return rows
+    latest = lease.claimed_at - timedelta(seconds=rows.leave_out_seconds)
+    return replace(rows, end=max(rows.start, min(rows.end, latest)))
+
+
+def _plain_in_all(files: Sequence[StoredFile]) -> tuple[str, ...]:
+    """Name the columns that are plain in every file."""
+    plain = [set(file.plain_columns) for file in files]
+    return tuple(sorted(set.intersection(*plain))) if plain else ()
+
+
+# -- exporters ----------------------------------------------------------------------------------------------------
+
+
+def _computed(runtime: Runtime, lease: Lease, rows: ExporterRows) -> Task:
+    database, tenant, user = runtime.database, lease.tenant_id, lease.user_id
+    if refused(database, tenant, user, rows.entities):
+        raise PermissionWithdrawn("the user may no longer view what was asked for")
+    exporter = runtime.catalog.exporter(rows.exporter)
+    steps = _needed(exporter.sql, load_derivations())
+    words = _words(exporter.sql, *(step.sql for step in steps))
+    given = {**rows.asked, "viewable_mu": viewable(database, tenant, user, "mu") if "viewable_mu" in words else []}
+    program = Program(
+        relations=tuple(one for one in _relations(runtime, lease, given) if one.name in words),
+        steps=tuple(Step(step.kind, step.head, step.sql) for step in steps),
+        sql=exporter.sql,
+        columns=rows.columns,
+        order=exporter.order_by,
+        groups=rows.groups,
+    )
+    return replace(_task(runtime, lease), program=program)
+
+
+def _needed(sql: str, derivations: Sequence[Derivation]) -> list[Derivation]:
+    """Leave the derivations that a statement names, or that one of these names."""
+    needed: list[Derivation] = []
+    words = _words(sql)
+    for derivation in reversed(derivations):
+        if derivation.name in words:
+            needed.insert(0, derivation)
+            words |= _words(derivation.sql)
+    return needed
+
+
+def _words(*texts: str) -> set[str]:
+    return {word for text in texts for word in _WORD.findall(text)}
+
+
+def _relations(runtime: Runtime, lease: Lease, given: Mapping[str, Any]) -> Iterator[Relation]:
+    """Yield all a program may read: the WFM tables, and the tables of what was asked for."""
+    files = wfm_files(runtime.database, lease.tenant_id)
+    customer = _customer_id(runtime, lease)
+    for table in load_wfm_tables().values():
+        if table.name != VIEW_TABLE:
+            parts = tuple(str(runtime.tables / path) for path in files.get(table.name, ()))
+            constants = (("customer_id", customer),) if table.name == "customer" else ()
+            yield Relation(table.name, _columns(table), parts=parts, constants=constants)
+    run_at = lease.claimed_at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+    values = {**given, "customer_id": customer, "run_at": run_at}
+    yield Relation("request", _REQUEST, rows=(tuple(values[name] for name, _ in _REQUEST),))
+    for kind in ("mu", "bu", "ct"):
+        yield Relation(f"request_{kind}", ((f"{kind}_id", "BIGINT"),), rows=tuple((one,) for one in given[kind]))
+    yield Relation("request_time_off", _TIME_OFF, rows=tuple(map(tuple, given["time_off"])))
+    yield Relation("viewable_mu", (("mu_id", "BIGINT"),), rows=tuple((one,) for one in given["viewable_mu"]))
+
+
+def _columns(table: WfmTable) -> tuple[tuple[str, str], ...]:
+    return tuple((one.source, sql_type(one.type, one.precision, one.stored_scale)) for one in table.columns)
+
+
+def _customer_id(runtime: Runtime, lease: Lease) -> int:
+    [row] = runtime.database.execute(
+        "SELECT customer_id FROM tenants WHERE id = %(tenant)s", {"tenant": lease.tenant_id}
+    )
+    return int(row.customer_id)
