@@ -6,18 +6,22 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from tailrace.formats.base import ColumnType
 from tailrace.formats.base import Field as FormatField
-from tailrace.formats.base import FieldType
 
 _SOURCE_PREFIX = "source:"
 # The last word on order between rows that are otherwise alike; intake gives it to every row it stores.
 ROW_KEY = "_row_key"
+# Whether a computed row is the first of its group.
+OPENS = "_opens"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class _Model(BaseModel):
+class CatalogModel(BaseModel):
+    """What every part of a catalogue file is: checked strictly, never changed."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -26,14 +30,14 @@ def source_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "column"
 
 
-class Column(_Model):
+class Column(CatalogModel):
     """One column of a dataset; keys as in the catalogue's files (annex B of the wire specification).
 
     `source` is the stored column (default: made from the name); `precision` the digits a decimal may have in all.
     """
 
     name: ColumnName
-    type: FieldType
+    type: ColumnType
     description: str = ""
     source: str = ""
     scale: int | None = Field(None, ge=0, le=18)
@@ -79,7 +83,7 @@ class Column(_Model):
         )
 
 
-class Dataset(_Model):
+class Dataset(CatalogModel):
     """One dataset in one version: what a client may ask for by name."""
 
     name: Name
@@ -143,7 +147,7 @@ class Dataset(_Model):
                 yield self.column(name)
 
 
-class Table(_Model):
+class Table(CatalogModel):
     """What is stored for a dataset, whatever its version: the columns of all versions, and hidden keys."""
 
     name: Name
