@@ -13,6 +13,8 @@ KINDS = {
     "datetime": "TIMESTAMP",
     "date": "DATE",
     "boolean": "BOOLEAN",
+    "time": "TIMESTAMP",
+    "elapsed": "INTEGER",
 }
 VALUES = {
     "text": [
@@ -39,11 +41,14 @@ VALUES = {
     "datetime": ["0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"],
     "date": ["0001-01-01", "9999-12-31"],
     "boolean": [True, False],
+    "time": ["1970-01-01 00:00:00", "2999-12-31 23:59:59"],
+    "elapsed": [0, 59, 2865],
 }
 FIELDS = tuple(
     Field(name=f'A "{kind}", <&>|', source=f'c "{kind}"', type=kind, scale=2 if kind == "decimal" else 0)
     for kind in KINDS
 )
+GROUP = Field(name="agentData", source="", type="group")
 
 
 @pytest.fixture(params=plugin_names("tailrace.formats"))
@@ -56,14 +61,15 @@ def name(module):
     return module.__name__.rpartition(".")[2]
 
 
-def render(made, fields, rows):
+def render(made, fields, rows, what="row"):
     with duckdb.connect(config={"threads": 1}) as connection:
         declared = ", ".join(f"{field.reference} {KINDS[field.type]}" for field in fields)
-        connection.execute(f"CREATE TABLE rows (number INTEGER, {declared})")
-        marks = ", ".join("?" * (len(fields) + 1))
+        connection.execute(f"CREATE TABLE rows (_row_key BIGINT, _opens BOOLEAN, {declared})")
+        marks = ", ".join("?" * (len(fields) + 2))
         for number, row in enumerate(rows):
-            connection.execute(f"INSERT INTO rows VALUES ({marks})", [number, *row])
-        return [line for (line,) in connection.execute(f"SELECT {made.row()} FROM rows ORDER BY number").fetchall()]
+            connection.execute(f"INSERT INTO rows VALUES ({marks})", [number, number == 0, *row])
+        sql = getattr(made, what)()
+        return [line for (line,) in connection.execute(f"SELECT {sql} FROM rows ORDER BY _row_key").fetchall()]
 
 
 def all_rows():
@@ -102,7 +108,11 @@ def test_what_is_promised_to_be_plain_is_written_as_if_it_were_not(module):
     plain = tuple(
         Field(name=f.name, source=f.source, type=f.type, scale=f.scale, plain=f.type == "text") for f in FIELDS
     )
-    rows = [[None] * len(FIELDS), ["plain text", 1, 1, "2019-05-22", "2019-05-22", True], ["a b", *[None] * 5]]
+    rows = [
+        [None] * len(FIELDS),
+        ["plain text", 1, 1, "2019-05-22", "2019-05-22", True, "2019-05-22", 1],
+        ["a b", *[None] * 7],
+    ]
     assert render(module.create(plain, {}), plain, rows) == render(module.create(FIELDS, {}), FIELDS, rows)
 
 
@@ -110,3 +120,28 @@ def test_what_is_promised_to_be_plain_is_written_as_if_it_were_not(module):
 def test_a_single_column(module, field):
     lines = render(module.create((field,), {}), (field,), [[None], *([value] for value in VALUES[field.type])])
     assert all(lines)
+
+
+def test_the_first_page_of_all_records_is_the_whole_file(module):
+    made = module.create(FIELDS, {})
+    rows = list(all_rows())
+    leads, lines = render(made, FIELDS, rows, "lead"), render(made, FIELDS, rows)
+    assert made.grouped or not leads[0]
+    records = "".join(lead + line for lead, line in zip(["", *leads[1:]], lines, strict=True)).encode()
+    opened = made.open_page(leads[0].encode() if made.grouped else b"")
+    assert opened + records + made.tail() == made.head() + leads[0].encode() + records + made.tail()
+
+
+def test_the_file_without_records_is_known_beforehand(module):
+    assert "\0" not in module.create(FIELDS, {}).empty().decode()
+
+
+def test_replaced_characters_are_a_number_for_each_row(module):
+    counts = render(module.create(FIELDS, {}), FIELDS, list(all_rows()), "replaced")
+    assert all(isinstance(count, int) and 0 <= count <= 1 for count in counts)
+    assert counts[0] == 0
+
+
+def test_an_empty_group_of_columns_holds_nothing(module):
+    made = module.create((*FIELDS, GROUP), {})
+    assert all(render(made, FIELDS, [[None] * len(FIELDS)]))

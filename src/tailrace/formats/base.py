@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-FieldType = Literal["text", "integer", "decimal", "datetime", "date", "boolean"]
+ColumnType = Literal["text", "integer", "decimal", "datetime", "date", "boolean"]
+"""What a column of a dataset holds."""
+
+FieldType = Literal[ColumnType, "time", "elapsed", "group"]
+"""What an output column holds: `time` is a wall clock's, `elapsed` counts minutes, `group` holds other columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,9 @@ class Field:
     """One output column: its written name, its source column and how its values are written.
 
     `precision` counts the digits of a decimal, `scale` those written after the point;
-    `true_text` and `false_text` are what booleans say;
+    `true_text` and `false_text` are what booleans say; `pattern` is how dates and times are written, in the signs of
+    strftime, empty for ISO 8601; `label` is the name of the agent data group, or the kind of the id, that the column
+    holds. A `group` without columns has an empty source.
     `backslash_plus` asks for a backslash before a leading plus (CX-613, profile `live`). `plain` promises that no value
     is empty, begins or ends with a blank, or holds what any format escapes, so that nothing need be looked for.
     """
@@ -29,6 +35,8 @@ class Field:
     false_text: str = "false"
     backslash_plus: bool = False
     plain: bool = False
+    pattern: str = ""
+    label: str = ""
 
     @property
     def reference(self) -> str:
@@ -37,19 +45,45 @@ class Field:
 
 
 class Format(Protocol):
-    """A format's face; a module in this folder offers `create(fields, options)` that returns one."""
+    """A format's face; a module in this folder offers `create(fields, options)` that returns one.
+
+    A file is the head, lead and row for each record, and the tail; or what `empty` says, without records. A page of it
+    is what `open_page` says, the records with the leads between them, and the tail (SS-524).
+    """
 
     extension: str
     media_type: str
+    grouped: bool
+    """Whether a lead can hold the beginning of a group of records, which a page must repeat."""
 
     def head(self) -> bytes:
-        """The bytes before the first row."""
+        """The bytes before the first record's lead."""
+
+    def lead(self) -> str:
+        """A SQL expression: what stands before a record's own text, such as a separator; `''` for never anything.
+
+        It may use the column `_row_key`, the record's place from 0 on, and, if the format is grouped, the boolean
+        `_opens`, which says that a new group begins here.
+        """
 
     def row(self) -> str:
-        """A SQL expression over the source columns: the text of one row, its end included."""
+        """A SQL expression over the source columns: the text of one record, its end included."""
 
     def tail(self) -> bytes:
-        """The bytes after the last row."""
+        """The bytes after the last record."""
+
+    def empty(self) -> bytes:
+        """The whole file, when there is no record."""
+
+    def open_page(self, lead: bytes) -> bytes:
+        """What a page begins with; `lead` is the last that opened a group, up to the page's first record."""
+
+    def replaced(self) -> str:
+        """A SQL expression: how many characters of a record the format cannot hold, so that others stand for them.
+
+        `0` where that never happens or nobody asks; another expression makes the rows be read once more. It may use
+        what `lead` may.
+        """
 
 
 class CreateFormat(Protocol):
@@ -59,34 +93,70 @@ class CreateFormat(Protocol):
         """Make the format for these columns."""
 
 
+_SQL_TYPES: dict[FieldType, str] = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "datetime": "TIMESTAMP",
+    "date": "DATE",
+    "boolean": "BOOLEAN",
+    "time": "TIMESTAMP",
+    "elapsed": "INTEGER",
+}
+
+
 def sql_type(kind: FieldType, precision: int, scale: int) -> str:
-    """Name the SQL type that values of a kind are stored as."""
+    """Name the SQL type that values of a kind are stored as; a group has none of its own."""
     if kind == "decimal":
         return f"DECIMAL({precision},{scale})"
-    plain = {"text": "VARCHAR", "integer": "BIGINT", "datetime": "TIMESTAMP", "date": "DATE", "boolean": "BOOLEAN"}
-    return plain[kind]
+    return _SQL_TYPES[kind]
 
 
-def write_value(field: Field) -> str:
-    """A SQL expression for the written text of a value, null for none; text as it is stored (CX-609 to CX-611).
+def write_value(field: Field, value: str = "") -> str:
+    """A SQL expression for the written text of a value, null for none; text as it is stored.
 
-    Decimals are rounded half away from zero, times cut off after the milliseconds.
+    `value` is SQL for what to write, where that is not the field's own column. Decimals are rounded half away from
+    zero, instants cut off after the milliseconds (CX-609 to CX-611, SS-803, SS-901, SS-903).
     """
-    value = field.reference
+    value = value or field.reference
     match field.type:
         case "text":
-            return value
+            text = value
         case "integer":
-            return f"CAST({value} AS VARCHAR)"
+            text = f"CAST({value} AS VARCHAR)"
         case "decimal":
-            return f"CAST(CAST({value} AS DECIMAL({field.precision}, {field.scale})) AS VARCHAR)"
+            # A digit before the point, be it 0.
+            digits = max(field.precision, field.scale + 1)
+            text = f"CAST(CAST({value} AS DECIMAL({digits}, {field.scale})) AS VARCHAR)"
         case "datetime":
-            return f"strftime({value}, '%Y-%m-%dT%H:%M:%S.%gZ')"
+            text = f"strftime({value}, '%Y-%m-%dT%H:%M:%S.%gZ')"
         case "date":
-            return f"strftime({value}, '%Y-%m-%d')"
+            text = _write_date(value, field.pattern)
+        case "time":
+            text = _write_time(value, field.pattern)
+        case "elapsed":
+            text = f"lpad(CAST({value} // 60 AS VARCHAR), 2, '0') || ':' || lpad(CAST({value} % 60 AS VARCHAR), 2, '0')"
         case "boolean":
             true, false = quote_text(field.true_text), quote_text(field.false_text)
-            return f"CASE WHEN {value} THEN {true} WHEN NOT {value} THEN {false} END"
+            text = f"CASE WHEN {value} THEN {true} WHEN NOT {value} THEN {false} END"
+        case "group":
+            text = "CAST(NULL AS VARCHAR)"
+    return text
+
+
+def _write_date(value: str, pattern: str) -> str:
+    """DuckDB's own text is ISO 8601 from year 1 to 9999 and, with a value met before, costs nothing to make again."""
+    match pattern:
+        case "" | "%Y-%m-%d":
+            return f"CAST({value} AS VARCHAR)"
+        case "%Y%m%d":
+            return f"replace(CAST({value} AS VARCHAR), '-', '')"
+    return f"strftime({value}, {quote_text(pattern)})"
+
+
+def _write_time(value: str, pattern: str) -> str:
+    if pattern in {"", "%H:%M"}:
+        return f"substr(CAST({value} AS VARCHAR), 12, 5)"
+    return f"strftime({value}, {quote_text(pattern)})"
 
 
 def write_order(range_source: str, fields: Sequence[Field]) -> tuple[str, ...]:
@@ -102,3 +172,20 @@ def quote_name(name: str) -> str:
 def quote_text(text: str) -> str:
     """Write a text as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quote_sign(sign: str) -> str:
+    """Write one character as SQL; control characters by number, so that the statement can be read."""
+    return f"chr({ord(sign)})" if sign < " " else quote_text(sign)
+
+
+def replace_signs(text: str, signs: Mapping[str, str]) -> str:
+    """A SQL expression: a text, itself SQL, with characters or short texts replaced, one after the other."""
+    for sign, written in signs.items():
+        text = f"replace({text}, {quote_sign(sign)}, {quote_text(written)})"
+    return text
+
+
+def unplain_texts(fields: Sequence[Field]) -> list[str]:
+    """The text columns, as SQL, that may hold characters a format minds."""
+    return [field.reference for field in fields if field.type == "text" and not field.plain]

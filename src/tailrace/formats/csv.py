@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tailrace.formats.base import Field, quote_text, write_value
+from tailrace.formats.base import Field, quote_sign, write_value
 
 _BLANKS = (" ", "\t")
 _SPECIAL = (",", '"', "\n", "\r")
@@ -30,6 +30,7 @@ class CsvFormat:
 
     extension = "csv"
     media_type = "text/csv; charset=utf-8"
+    grouped = False
 
     def __init__(self, fields: tuple[Field, ...], *, spreadsheet_safe: bool, backslash_plus: bool) -> None:
         """Take the columns in wire order."""
@@ -40,6 +41,10 @@ class CsvFormat:
     def head(self) -> bytes:
         """The header line, in UTF-8."""
         return (",".join(_quote_cell(field.name) for field in self._fields) + "\r\n").encode()
+
+    def lead(self) -> str:
+        """Nothing stands between records."""
+        return "''"
 
     def row(self) -> str:
         """The SQL of one record: `concat` takes null for nothing, which is just how null is written (CX-606)."""
@@ -55,6 +60,18 @@ class CsvFormat:
         """Nothing follows the last record."""
         return b""
 
+    def empty(self) -> bytes:
+        """The header line alone."""
+        return self.head()
+
+    def open_page(self, lead: bytes) -> bytes:  # noqa: ARG002 the protocol's argument; there are no groups
+        """The header line."""
+        return self.head()
+
+    def replaced(self) -> str:
+        """Not counted: nothing tells it to anybody."""
+        return "0"
+
     def _cell(self, field: Field) -> str:
         if field.type == "text":
             text = self._text(field)
@@ -68,7 +85,7 @@ class CsvFormat:
         if field.backslash_plus and self._backslash_plus:
             text = f"CASE WHEN starts_with({text}, '+') THEN concat('\\', {text}) ELSE {text} END"
         if self._spreadsheet_safe:
-            risky = " OR ".join(f"starts_with({text}, {_literal(sign)})" for sign in _FORMULA)
+            risky = " OR ".join(f"starts_with({text}, {quote_sign(sign)})" for sign in _FORMULA)
             text = f"CASE WHEN {risky} THEN concat('''', {text}) ELSE {text} END"
         return text
 
@@ -76,14 +93,9 @@ class CsvFormat:
 def _quote_in_sql(text: str) -> str:
     """Quote a cell where CX-605 asks for it; several plain searches are quicker than one regular expression."""
     reasons = [f"{text} = ''"]
-    reasons += [f"contains({text}, {_literal(sign)})" for sign in _SPECIAL]
-    reasons += [f"starts_with({text}, {_literal(sign)}) OR ends_with({text}, {_literal(sign)})" for sign in _BLANKS]
+    reasons += [f"contains({text}, {quote_sign(sign)})" for sign in _SPECIAL]
+    reasons += [f"starts_with({text}, {quote_sign(sign)}) OR ends_with({text}, {quote_sign(sign)})" for sign in _BLANKS]
     return f"""CASE WHEN {" OR ".join(reasons)} THEN concat('"', replace({text}, '"', '""'), '"') ELSE {text} END"""
-
-
-def _literal(sign: str) -> str:
-    """A character as SQL; control characters by number, so that the statement can be read."""
-    return f"chr({ord(sign)})" if ord(sign) < ord(" ") else quote_text(sign)
 
 
 def _quote_cell(text: str) -> str:

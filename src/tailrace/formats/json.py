@@ -1,0 +1,228 @@
+"""JSON, flat or as a tree, as section 8.3 of the SmartSync specification says (SS-821 to SS-827)."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tailrace.formats.base import Field, quote_text, replace_signs, write_value
+from tailrace.formats.tree import Branch, Leaf, Node, Repeated, bind_tree
+
+# Written without quotes (SS-823).
+_BARE = {"integer", "decimal", "boolean"}
+# DuckDB writes these with capital letters (SS-823).
+_CAPITALS = {rf"\u00{high}{low}": rf"\u00{high}{low.lower()}" for high in "01" for low in "ABCDEF"}
+# Stands for an escaped backslash for a while; as a control character it is never part of what DuckDB wrote.
+_MARK = "chr(1)"
+_EMPTY = '""'
+
+
+def create(fields: Sequence[Field], options: Mapping[str, Any]) -> "JsonFormat":
+    """Make the format.
+
+    Option `keep_empty` asks for members without value, `tree` for records that are trees.
+    """
+    keep = bool(options.get("keep_empty", False))
+    if "tree" not in options:
+        return JsonFormat("[", "]", _write_object(list(_members(fields, keep=keep)), keep=keep))
+    tree = bind_tree(options["tree"], fields)
+    row = _tree_object(tree.record.children, keep=keep)
+    return JsonFormat(f"{{{_quote(tree.root)}:{{{_quote(tree.record.name)}:[", "]}}", row)
+
+
+class JsonFormat:
+    """One array of objects, one object a line."""
+
+    extension = "json"
+    media_type = "application/json"
+    grouped = False
+
+    def __init__(self, opening: str, closing: str, row: str) -> None:
+        """Take the brackets around the records, and the SQL of one record."""
+        self._opening = opening
+        self._closing = closing
+        self._row = row
+
+    def head(self) -> bytes:
+        """The opening brackets on their own line (SS-822)."""
+        return f"{self._opening}\n".encode()
+
+    def lead(self) -> str:
+        """A comma and LF between records."""
+        return "CASE WHEN _row_key > 0 THEN concat(',', chr(10)) ELSE '' END"
+
+    def row(self) -> str:
+        """The SQL of one object."""
+        return self._row
+
+    def tail(self) -> bytes:
+        """The closing brackets on their own line."""
+        return f"\n{self._closing}\n".encode()
+
+    def empty(self) -> bytes:
+        """All brackets on one line."""
+        return f"{self._opening}{self._closing}\n".encode()
+
+    def open_page(self, lead: bytes) -> bytes:  # noqa: ARG002 the protocol's argument; there are no groups
+        """The opening brackets."""
+        return self.head()
+
+    def replaced(self) -> str:
+        """JSON holds every character."""
+        return "0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A member of an object, or an item of an array: SQL that says whether it has a value, and for the value's parts.
+
+    `start` is the text before the parts. Without value every part is null, or, when empty members are kept, they say
+    what stands for it.
+    """
+
+    has: str
+    start: str
+    parts: tuple[str, ...]
+
+
+def _write_object(members: Sequence[_Member], *, keep: bool) -> str:
+    """SQL for an object; with `keep` every member is there, otherwise those with a value (SS-824)."""
+    if not members:
+        return "'{}'"
+    closing = "'}'" if keep else f"CASE WHEN {_any(members)} THEN '}}' ELSE '{{}}' END"
+    return f"concat({', '.join(_join(members, '{', keep=keep))}, {closing})"
+
+
+def _join(members: Sequence[_Member], first: str, *, keep: bool) -> Iterator[str]:
+    """Yield the pieces of members one after the other: `first` before the first that is there, commas between.
+
+    Conditions choose among constants, and nothing is put together but the whole: half the time of joining members
+    that were made one by one.
+    """
+    for number, member in enumerate(members):
+        alone, further = quote_text(first + member.start), quote_text("," + member.start)
+        if keep:
+            yield further if number else alone
+        elif number:
+            among = f"WHEN {_any(members[:number])} THEN CASE WHEN {member.has} THEN {further} END"
+            yield f"CASE {among} WHEN {member.has} THEN {alone} END"
+        else:
+            yield f"CASE WHEN {member.has} THEN {alone} END"
+        yield from member.parts
+
+
+def _any(members: Sequence[_Member]) -> str:
+    return " OR ".join(member.has for member in members) or "false"
+
+
+# -- flat records -------------------------------------------------------------------------------------------------
+
+
+def _members(fields: Sequence[Field], *, keep: bool) -> Iterator[_Member]:
+    """Yield a member for each field; all agent data is one, at the place of the first (SS-706)."""
+    seen = set[str]()
+    for field in fields:
+        if not field.label and field.type != "group":
+            yield _value_member(field.name, field, field.reference, keep=keep)
+        elif field.name not in seen:
+            seen.add(field.name)
+            items = [one for one in fields if one.name == field.name and one.type != "group"]
+            yield _data_member(field.name, items, keep=keep)
+
+
+def _value_member(name: str, field: Field, value: str, *, keep: bool) -> _Member:
+    """A value that is text in quotes, or else a number or truth value without."""
+    if field.type == "text":
+        text = _quote_in_sql(value)
+        return _Member(f"{value} <> ''", _key(name), (_or_empty(text) if keep else _or_null(text),))
+    has = f"{value} IS NOT NULL"
+    if field.type in _BARE:
+        text = write_value(replace(field, true_text="true", false_text="false"), value)
+        return _Member(has, _key(name), (_or_empty(text) if keep else text,))
+    return _enclose(name, has, '""', [write_value(field, value)], keep=keep)
+
+
+def _data_member(name: str, fields: Sequence[Field], *, keep: bool) -> _Member:
+    """The agent data as an array of name and value (SS-825)."""
+    items = []
+    for field in fields:
+        value = _value_member("value", field, field.reference, keep=keep)
+        closing = "'}'" if keep else f"CASE WHEN {value.has} THEN '}}' END"
+        start = f"{{{_key('name')}{_quote(field.label)},{value.start}"
+        items.append(_Member(value.has, start, (*value.parts, closing)))
+    return _enclose(name, _any(items), "[]", list(_join(items, "", keep=keep)), keep=keep)
+
+
+# -- trees --------------------------------------------------------------------------------------------------------
+
+
+def _tree_object(nodes: Sequence[Node], *, keep: bool) -> str:
+    return _write_object([_tree_member(node, keep=keep) for node in nodes], keep=keep)
+
+
+def _tree_member(node: Node, *, keep: bool) -> _Member:
+    match node:
+        case Leaf(attribute=None):
+            return _value_member(node.name, node.field, node.value, keep=keep)
+        case Leaf():
+            return _attribute_member(node, keep=keep)
+        case Branch():
+            return _branch_member(node, keep=keep)
+        case Repeated():
+            objects = node.each(_tree_object(node.children, keep=keep), ",")
+            return _enclose(node.wrapper or node.name, f"len({node.items}) > 0", "[]", [objects], keep=keep)
+
+
+def _attribute_member(node: Leaf, *, keep: bool) -> _Member:
+    """An object that says which id this is, and the id if there is one."""
+    name, label = node.attribute or ("", "")
+    which = _Member("true", _key(name), (quote_text(_quote(label)),))
+    value = _value_member("value", node.field, node.value, keep=keep)
+    return _Member("true", _key(node.name), (_write_object([which, value], keep=keep),))
+
+
+def _branch_member(node: Branch, *, keep: bool) -> _Member:
+    """An object of members; one from a single column is empty when none of its members has a value (SS-827)."""
+    members = [_tree_member(child, keep=keep) for child in node.children]
+    written, has = _write_object(members, keep=keep), _any(members)
+    if not keep:
+        return _Member(has, _key(node.name), (f"nullif({written}, '{{}}')",))
+    kept = f"CASE WHEN {has} THEN {written} ELSE '{{}}' END" if node.struct else written
+    return _Member("true", _key(node.name), (kept,))
+
+
+# -- texts --------------------------------------------------------------------------------------------------------
+
+
+def _enclose(name: str, has: str, around: str, parts: Sequence[str], *, keep: bool) -> _Member:
+    """A member whose value stands between two signs; its parts are null or empty for none."""
+    closing = quote_text(around[1])
+    return _Member(has, _key(name) + around[0], (*parts, closing if keep else f"CASE WHEN {has} THEN {closing} END"))
+
+
+def _key(name: str) -> str:
+    return f"{_quote(name)}:"
+
+
+def _or_empty(text: str) -> str:
+    return f"coalesce({text}, '{_EMPTY}')"
+
+
+def _or_null(text: str) -> str:
+    return f"nullif({text}, '{_EMPTY}')"
+
+
+def _quote_in_sql(value: str) -> str:
+    """SQL for a text with its quotes and escapes, null for null.
+
+    DuckDB's own is nearly right; what it escapes with capital letters is mended where there is any.
+    """
+    text = f"CAST(to_json({value}) AS VARCHAR)"
+    mended = f"replace({text}, '\\\\', {_MARK})"
+    mended = f"replace({replace_signs(mended, _CAPITALS)}, {_MARK}, '\\\\')"
+    return f"CASE WHEN contains({text}, '\\u00') THEN {mended} ELSE {text} END"
+
+
+def _quote(text: str) -> str:
+    """Quote a text known beforehand, by the same rule."""
+    return json.dumps(text, ensure_ascii=False)
