@@ -3,17 +3,14 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from uuid import UUID
 
+from tailrace.access.guessing import Attempt, note_failure, refuse_guessing
 from tailrace.access.hashing import hash_secret, is_secret
 from tailrace.access.tenants import Tenant
 from tailrace.access.users import User
 from tailrace.database.pool import Database
-from tailrace.errors import NotAuthenticated, TooManyAttempts, UnknownKey
-
-# CX-117: so many failures of one key id, or from one address, within ten minutes.
-_FAILURES_PER_KEY, _FAILURES_PER_ADDRESS, _WINDOW_SECONDS = 10, 100, 600
+from tailrace.errors import NotAuthenticated, UnknownKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,8 @@ def authenticate(database: Database, access_key_id: str, access_key_secret: str,
 
     Raises NotAuthenticated whatever is wrong with the key, TooManyAttempts after too many failures (CX-117).
     """
-    _refuse_guessing(database, access_key_id, address)
+    attempt = Attempt("key", access_key_id, address)
+    refuse_guessing(database, attempt)
     # No key has a NUL in its id, and PostgreSQL takes none.
     rows = database.execute(
         """
@@ -105,37 +103,7 @@ def authenticate(database: Database, access_key_id: str, access_key_secret: str,
         {"id": access_key_id.replace("\0", " ")},
     )
     if not is_secret(access_key_secret, rows[0].secret_sha256 if rows else None):
-        _note_failure(database, access_key_id, address)
+        note_failure(database, attempt)
         raise NotAuthenticated("Unauthorized")
     row = rows[0]
     return KeyOwner(row.id, row.tenant_id, row.tenant_name, row.user_id, row.user_name)
-
-
-def _subjects(access_key_id: str, address: str) -> tuple[str, str]:
-    """Name the two things failures are counted for; the key id is hashed, as it may be anything a client sent."""
-    return f"key:{sha256(access_key_id.encode()).hexdigest()}", f"address:{address}"
-
-
-def _refuse_guessing(database: Database, access_key_id: str, address: str) -> None:
-    key, where = _subjects(access_key_id, address)
-    most = {key: _FAILURES_PER_KEY, where: _FAILURES_PER_ADDRESS}
-    rows = database.execute(
-        """
-        SELECT subject, count(*) AS failures,
-               ceil(extract(epoch FROM min(failed_at) - now()) + %(window)s)::int AS wait
-        FROM sign_in_failures
-        WHERE subject = ANY(%(subjects)s) AND failed_at > now() - make_interval(secs => %(window)s)
-        GROUP BY subject
-        """,
-        {"subjects": list(most), "window": _WINDOW_SECONDS},
-    )
-    waits = [row.wait for row in rows if row.failures >= most[row.subject]]
-    if waits:
-        raise TooManyAttempts("Too many failed attempts. Wait and try again", retry_after_seconds=max(1, *waits))
-
-
-def _note_failure(database: Database, access_key_id: str, address: str) -> None:
-    database.execute(
-        "INSERT INTO sign_in_failures (subject) SELECT unnest(%(subjects)s::text[])",
-        {"subjects": list(_subjects(access_key_id, address))},
-    )

@@ -57,6 +57,17 @@ def list_users(database: Database, tenant: Tenant) -> list[User]:
     return [User(row.id, row.tenant_id, row.name, row.active, tuple(row.permissions)) for row in rows]
 
 
+def set_active(database: Database, user: User, *, active: bool) -> None:
+    """Lock a user or undo that; a locked one's keys and tokens are refused, and its sessions end (SS-031)."""
+    parameters = {"tenant": user.tenant_id, "user": user.id, "active": active}
+    with database.transaction() as connection:
+        connection.execute(
+            "UPDATE users SET active = %(active)s WHERE tenant_id = %(tenant)s AND id = %(user)s", parameters
+        )
+        if not active:
+            connection.execute("DELETE FROM sessions WHERE tenant_id = %(tenant)s AND user_id = %(user)s", parameters)
+
+
 def allow(database: Database, user: User, permission_ids: Sequence[str]) -> None:
     """Grant permissions to a user; those it has already stay."""
     database.execute(
