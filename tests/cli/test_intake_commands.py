@@ -61,3 +61,47 @@ def test_mistakes_are_clean_errors(cli: Cli, tenant: str, tmp_path: Path) -> Non
         assert cli.status == 1
         assert cli.err.startswith("error: ") or cli.err.startswith("Loading ")
         assert "unforeseen" not in cli.err
+
+
+def write_tables(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "customer.csv").write_text("name,period_minutes\nHarbour Ferries,15\n")
+    (folder / "data_group.csv").write_text("group_id,name\n1,Team\n2,Site\n")
+    return folder
+
+
+def test_a_folder_of_wfm_tables(cli: Cli, tenant: str, tmp_path: Path) -> None:
+    folder = write_tables(tmp_path / "wfm")
+    first = cli.ask("load", "wfm", "--tenant", tenant, str(folder))
+    assert first == {
+        "rows": 3,
+        "tables": [
+            {"table": "customer", "file": "customer.csv", "rows": 1, "already_loaded": False},
+            {"table": "data_group", "file": "data_group.csv", "rows": 2, "already_loaded": False},
+        ],
+    }
+    (folder / "data_group.csv").write_text("group_id,name\n1,Crew\n")
+    again = cli.run("load", "wfm", "--tenant", tenant, str(folder))
+    assert [line.split() for line in again.splitlines()] == [
+        ["TABLE", "FILE", "ROWS", "ALREADY", "LOADED"],
+        ["customer", "customer.csv", "0", "yes"],
+        ["data_group", "data_group.csv", "1", "no"],
+        ["1", "rows", "loaded."],
+    ]
+
+
+def test_mistakes_with_wfm_tables(cli: Cli, tenant: str, tmp_path: Path) -> None:
+    folder = write_tables(tmp_path / "wfm")
+    for paths in ((), (folder, folder), (folder / "customer.csv",)):
+        assert cli.run("load", "wfm", "--tenant", tenant, *map(str, paths)) == ""
+        assert cli.status == 2
+        assert "one folder with a file for each table" in " ".join(cli.err.split()) or not paths
+    (folder / "customer.csv").write_text("name,period_minutes\na,15\nb,20\n")
+    cli.run("load", "wfm", "--tenant", tenant, str(folder))
+    assert cli.status == 1
+    assert "customer.csv, line 3, column 'period_minutes': '20' is not one of 15, 30" in cli.err
+    assert cli.err.endswith("code: load_refused\n")
+    cli.run("load", "wfm", "--tenant", tenant, str(tmp_path / "missing"))
+    assert "missing: No such file or directory" in cli.err
+    cli.run("load", "wfm", "--tenant", "nobody", str(folder))
+    assert cli.err.endswith("code: unknown_tenant\n")

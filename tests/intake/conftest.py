@@ -17,7 +17,9 @@ class Tenant:
 
 @pytest.fixture
 def tenant(database: Database) -> Tenant:
-    row = database.execute("INSERT INTO tenants (name) VALUES ('Harbour Ferries') RETURNING id, name")[0]
+    row = database.execute("INSERT INTO tenants (name, customer_id) VALUES ('Harbour Ferries', 1) RETURNING id, name")[
+        0
+    ]
     return Tenant(row.id, row.name)
 
 

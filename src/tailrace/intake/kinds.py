@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from tailrace.catalog.model import Column, Dataset
+from tailrace.catalog.model import Column
 from tailrace.errors import LoadRefused
 from tailrace.formats.base import quote_name, quote_text
 from tailrace.intake.faults import Cell, Place
@@ -18,7 +18,7 @@ from tailrace.intake.refusal import quoted, refuse
 from tailrace.intake.store import stored_type
 from tailrace.intake.structure import BOM, find_flaws, first_cells, iter_lines, record_starts
 from tailrace.intake.values import from_text, from_typed
-from tailrace.intake.versions import Follows, find_version
+from tailrace.intake.versions import Follows, Wanted
 
 _LARGEST_HEADER = 1 << 20
 _WRITTEN = {"\n": r"\n", "\r\n": r"\r\n"}  # DuckDB wants line ends spelt out
@@ -40,28 +40,36 @@ class Staged:
     place: Place
 
 
-def stage(connection: duckdb.DuckDBPyConnection, source: Input, path: str, versions: Sequence[Dataset]) -> Staged:
+def stage(connection: duckdb.DuckDBPyConnection, source: Input, path: str, wanted: Wanted) -> Staged:
     """Make the rows of a file readable by DuckDB.
 
     Raises LoadRefused when the file's structure or columns are wrong, and duckdb.Error for faults of DuckDB's own.
     """
     match source.kind:
         case "csv":
-            return _stage_csv(connection, source, path, versions)
+            return _stage_csv(connection, source, path, wanted)
         case "parquet":
-            return _stage_parquet(connection, source, path, versions)
+            return _stage_parquet(connection, source, path, wanted)
         case "ndjson":
-            return _stage_ndjson(connection, source, path, versions)
+            return _stage_ndjson(connection, source, path, wanted)
+
+
+def place_in(source: Input, path: str) -> Place:
+    """Give the words for the places of an input's rows; `path` is where its content can be read."""
+    if source.kind == "csv":
+        return lambda rows: _lines(path, rows)
+    unit = "row" if source.kind == "parquet" else "line"
+    return lambda rows: {row: f"{unit} {row}" for row in rows}
 
 
 # -- CSV ----------------------------------------------------------------------------------------------------------
 
 
-def _stage_csv(connection: duckdb.DuckDBPyConnection, source: Input, path: str, versions: Sequence[Dataset]) -> Staged:
+def _stage_csv(connection: duckdb.DuckDBPyConnection, source: Input, path: str, wanted: Wanted) -> Staged:
     names = _header(path)
     if not names:
-        raise _csv_refusal(source, path, len(versions[-1].columns))
-    follows = _follow(source, versions, names, ordered=True)
+        raise _csv_refusal(source, path, wanted.usual)
+    follows = _follow(source, wanted, names, ordered=True)
     structure, raw = source.structure, [f"c{place}" for place in range(len(names))]
     if not structure.sound or structure.commas != structure.records * (len(names) - 1):
         raise _csv_refusal(source, path, len(names))
@@ -77,7 +85,7 @@ def _stage_csv(connection: duckdb.DuckDBPyConnection, source: Input, path: str, 
         "n",
         cells,
         structure.records - 1,
-        lambda rows: _lines(path, rows),
+        place_in(source, path),
     )
 
 
@@ -146,8 +154,8 @@ def _check_totals(connection: duckdb.DuckDBPyConnection, source: Input, total: i
         )
 
 
-def _follow(source: Input, versions: Sequence[Dataset], names: Sequence[str], *, ordered: bool) -> Follows:
-    follows = find_version(versions, names, ordered=ordered)
+def _follow(source: Input, wanted: Wanted, names: Sequence[str], *, ordered: bool) -> Follows:
+    follows = wanted.match(names, ordered=ordered)
     if isinstance(follows, Follows):
         return follows
     line = ", line 1" if source.kind != "parquet" else ""
@@ -157,16 +165,14 @@ def _follow(source: Input, versions: Sequence[Dataset], names: Sequence[str], *,
 # -- Parquet ------------------------------------------------------------------------------------------------------
 
 
-def _stage_parquet(
-    connection: duckdb.DuckDBPyConnection, source: Input, path: str, versions: Sequence[Dataset]
-) -> Staged:
+def _stage_parquet(connection: duckdb.DuckDBPyConnection, source: Input, path: str, wanted: Wanted) -> Staged:
     file = f"read_parquet({quote_text(path)}, file_row_number = {{}})"
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {file.format('false')}").fetchall()
         total = connection.execute(f"SELECT count(*) FROM {file.format('false')}").fetchone()
     except duckdb.Error as error:
         raise refuse(source.name, [f"{source.name}: this is not a readable Parquet file"]) from error
-    follows = _follow(source, versions, [row[0] for row in described], ordered=False)
+    follows = _follow(source, wanted, [row[0] for row in described], ordered=False)
     relation = file.format("true")
     cells, problems = [], []
     for column, (name, kind, *_) in zip(follows.columns, described, strict=True):
@@ -177,11 +183,7 @@ def _stage_parquet(
         cells.append(Cell(column, raw, parsed or "NULL"))
     if problems:
         raise refuse(source.name, problems)
-    return Staged(relation, "(file_row_number + 1)", cells, total[0] if total else 0, _rows)
-
-
-def _rows(rows: list[int]) -> dict[int, str]:
-    return {row: f"row {row}" for row in rows}
+    return Staged(relation, "(file_row_number + 1)", cells, total[0] if total else 0, place_in(source, path))
 
 
 def _if_all_null(connection: duckdb.DuckDBPyConnection, relation: str, raw: str, column: Column) -> str | None:
@@ -193,9 +195,7 @@ def _if_all_null(connection: duckdb.DuckDBPyConnection, relation: str, raw: str,
 # -- NDJSON -------------------------------------------------------------------------------------------------------
 
 
-def _stage_ndjson(
-    connection: duckdb.DuckDBPyConnection, source: Input, path: str, versions: Sequence[Dataset]
-) -> Staged:
+def _stage_ndjson(connection: duckdb.DuckDBPyConnection, source: Input, path: str, wanted: Wanted) -> Staged:
     """Stage each line as one text, then every key as a text with its JSON type.
 
     JSON allows no raw control character, so a line read as a "CSV" record separated by U+0001 is one cell.
@@ -207,7 +207,7 @@ def _stage_ndjson(
         total = source.lines + (file.read(1) != b"\n")
     if first is None:
         raise _ndjson_refusal(source, path, None)
-    follows = _follow(source, versions, first, ordered=False)
+    follows = _follow(source, wanted, first, ordered=False)
     try:
         _read_lines(connection, source, path, ["line"], separator="\x01", quote="", line_end=line_end)
         _check_totals(connection, source, total, None)
@@ -222,7 +222,7 @@ def _stage_ndjson(
         raise _ndjson_refusal(source, path, first) from error
     connection.execute("DROP TABLE staged")
     cells = [_json_cell(column, place) for place, column in enumerate(follows.columns, 1)]
-    return Staged("objects", "(n + 1)", cells, total, lambda rows: {row: f"line {row}" for row in rows})
+    return Staged("objects", "(n + 1)", cells, total, place_in(source, path))
 
 
 def _json_cell(column: Column, place: int) -> Cell:

@@ -1,6 +1,7 @@
 """Loads input files into a tenant's table: read once, checked, stored as Parquet, published together or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tailrace.intake.kinds import Staged, stage
 from tailrace.intake.manifest import NewFile, known_inputs
 from tailrace.intake.refusal import refuse
 from tailrace.intake.store import MEMORY_LIMIT, Rows, Shipment, Tenant
-from tailrace.intake.versions import keys_to_fill
+from tailrace.intake.versions import OneOf, keys_to_fill
 
 _MOST_FILES = 10_000
 
@@ -97,22 +98,39 @@ def _refuse_twins(inputs: Sequence[Input]) -> None:
 
 def _store(shipment: Shipment, source: Input, versions: Sequence[Dataset], table: Table) -> NewFile:
     """Stage one file's rows and store them; explains a refusal."""
+    with (
+        worded(source.name),
+        reopened(source, shipment.scratch) as path,
+        shipment.connect() as connection,
+    ):
+        staged = stage(connection, source, path, OneOf(versions))
+        values = dict(cell.stored() for cell in staged.cells)
+        values |= keys_to_fill(versions, table, list(values))
+        rows = Rows(staged.relation, staged.number, values, staged.total)
+        with explained(connection, source, staged):
+            return shipment.store(connection, rows, source.name, source.sha256)
+
+
+@contextmanager
+def worded(name: str) -> Iterator[None]:
+    """Turn DuckDB's and the system's errors into LoadRefused; `name` is what could not be stored."""
     try:
-        with reopened(source, shipment.scratch) as path, shipment.connect() as connection:
-            staged = stage(connection, source, path, versions)
-            values = dict(cell.stored() for cell in staged.cells)
-            values |= keys_to_fill(versions, table, list(values))
-            rows = Rows(staged.relation, staged.number, values, staged.total)
-            try:
-                return shipment.store(connection, rows, source.name, source.sha256)
-            except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException) as error:
-                raise _explain(connection, source, staged) from error
+        yield
     except duckdb.Error as error:
         told = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)  # others may repeat a value
         reason = str(error).partition("\n")[0] if told else type(error).__name__
-        raise LoadRefused(f"{source.name}: could not be stored ({reason}); nothing was loaded.") from error
+        raise LoadRefused(f"{name}: could not be stored ({reason}); nothing was loaded.") from error
     except OSError as error:
-        raise LoadRefused(f"{source.name}: {error.strerror or error}; nothing was loaded.") from error
+        raise LoadRefused(f"{name}: {error.strerror or error}; nothing was loaded.") from error
+
+
+@contextmanager
+def explained(connection: duckdb.DuckDBPyConnection, source: Input, staged: Staged) -> Iterator[None]:
+    """Turn the error of a query over staged rows that met a fault into LoadRefused with the place of each."""
+    try:
+        yield
+    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+        raise _explain(connection, source, staged) from error
 
 
 def _explain(connection: duckdb.DuckDBPyConnection, source: Input, staged: Staged) -> LoadRefused:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from tailrace.catalog.wfm import PREFIX
 from tailrace.database.pool import Connection, Database
 from tailrace.errors import UnknownTenant
 
@@ -51,7 +52,7 @@ def stored_files(
     rows = database.execute(
         """
         SELECT path, rows, bytes, first_at, last_at, plain_columns, sorted_by FROM stored_files
-        WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s
+        WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND replaced_at IS NULL
           AND (%(start)s::timestamptz IS NULL OR last_at >= %(start)s)
           AND (%(end)s::timestamptz IS NULL OR first_at < %(end)s)
         ORDER BY loaded_at, id
@@ -72,6 +73,7 @@ def known_inputs(database: Database, tenant_id: UUID, dataset: str, sha256s: Seq
         """
         SELECT input_sha256, input_name FROM stored_files
         WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND input_sha256 = ANY(%(sha256s)s)
+          AND replaced_at IS NULL
         """,
         {"tenant_id": tenant_id, "dataset": dataset, "sha256s": list(sha256s)},
     )
@@ -95,7 +97,7 @@ def publish(connection: Connection, tenant_id: UUID, dataset: str, new_files: Se
                 (tenant_id, dataset, input_sha256, input_name, path, rows, bytes, first_at, last_at,
                  plain_columns, sorted_by)
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            ON CONFLICT (tenant_id, dataset, input_sha256) DO NOTHING
+            ON CONFLICT (tenant_id, dataset, input_sha256) WHERE replaced_at IS NULL DO NOTHING
             """,
             [
                 *(tenant_id, dataset, new.input_sha256, new.input_name),
@@ -114,7 +116,44 @@ def publish(connection: Connection, tenant_id: UUID, dataset: str, new_files: Se
     return {row.path for row in connection.execute("SELECT path FROM stored_files WHERE path = ANY(%s)", [paths])}
 
 
+def wfm_files(database: Database, tenant_id: UUID) -> dict[str, list[str]]:
+    """List the files of a tenant's WFM tables by table name, as of one moment; a table never loaded is not there."""
+    rows = database.execute(
+        """
+        SELECT dataset, array_agg(path ORDER BY loaded_at, id) AS paths FROM stored_files
+        WHERE tenant_id = %(tenant_id)s AND starts_with(dataset, %(prefix)s) AND replaced_at IS NULL GROUP BY dataset
+        """,
+        {"tenant_id": tenant_id, "prefix": PREFIX},
+    )
+    return {row.dataset.removeprefix(PREFIX): list(row.paths) for row in rows}
+
+
+def replace_files(connection: Connection, tenant_id: UUID, dataset: str) -> None:
+    """Take all files out of a table, inside the caller's transaction; jobs at work may still read them."""
+    connection.execute(
+        "UPDATE stored_files SET replaced_at = now() WHERE tenant_id = %s AND dataset = %s AND replaced_at IS NULL",
+        [tenant_id, dataset],
+    )
+
+
+def forget_replaced(database: Database) -> list[str]:
+    """Forget files replaced long ago that no job reads, and return their paths, to be removed.
+
+    A job claimed before a file was replaced may read it until it ends. One claimed in the minute after may too: the
+    transaction that replaces takes its time from its beginning, and what it did shows at its end.
+    """
+    rows = database.execute(
+        """
+        DELETE FROM stored_files f WHERE replaced_at < now() - interval '1 hour' AND NOT EXISTS (
+            SELECT FROM jobs j WHERE j.tenant_id = f.tenant_id AND j.state = 'running'
+              AND j.claimed_at <= f.replaced_at + interval '1 minute')
+        RETURNING path
+        """
+    )
+    return [row.path for row in rows]
+
+
 def published_paths(database: Database, paths: Sequence[str]) -> set[str]:
-    """Tell which of these paths, relative to the tables folder, are published."""
+    """Tell which of these paths, relative to the tables folder, are published, or were and may still be read."""
     rows = database.execute("SELECT path FROM stored_files WHERE path = ANY(%(paths)s)", {"paths": list(paths)})
     return {row.path for row in rows}

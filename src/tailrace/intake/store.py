@@ -6,7 +6,7 @@ Whatever brings rows in (an input file, a sample) describes them as `Rows`; from
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import duckdb
 
 from tailrace.catalog.model import ROW_KEY, Column, Table
-from tailrace.database.pool import Database
+from tailrace.database.pool import Connection, Database
 from tailrace.errors import DatabaseUnavailable, LoadRefused
 from tailrace.formats.base import quote_name, quote_text, sql_type, write_order
 from tailrace.intake.manifest import NewFile, publish
@@ -79,8 +79,8 @@ def open_duckdb(
         yield connection
 
 
-class Shipment:
-    """The files one call writes into one table: published together, or removed together.
+class Written:
+    """The files one call writes for a tenant: published together, or removed together.
 
     Used as a context manager; what is not published when it ends is removed. After a kill, leftovers have no row
     in `stored_files` and so belong to nothing.
@@ -91,29 +91,20 @@ class Shipment:
         database: Database,
         tables: Path,
         tenant: Tenant,
-        table: Table,
         *,
         memory_limit: str = MEMORY_LIMIT,
         threads: int | None = None,
     ) -> None:
-        """Prepare; folders are made when the shipment is entered."""
-        self._database, self._tables, self._tenant, self._table = database, tables, tenant, table
+        """Prepare; the scratch folder is made when it is entered."""
+        self._database, self._tables, self._tenant = database, tables, tenant
         self._memory_limit, self._threads = memory_limit, threads
-        self._load_id = ""
         self._waiting: list[NewFile] = []
         self._unfinished: set[Path] = set()
-        self.folder = tables / str(tenant.id) / table.name
         self.scratch = tables / f".scratch-{uuid4()}"
 
     def __enter__(self) -> Self:
-        """Make the folders and the load's id, which grows with time (the database's)."""
-        now = self._database.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us")[0].us
-        self._load_id = f"{now:014x}{secrets.token_hex(3)}"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.scratch.mkdir(parents=True)
-        except OSError as error:
-            raise LoadRefused(f"{error.filename}: {error.strerror}; nothing was loaded.") from error
+        """Make the scratch folder."""
+        _make(self.scratch)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,44 +119,53 @@ class Shipment:
         with open_duckdb(self.scratch, self._memory_limit, self._threads) as connection:
             yield connection
 
-    def store(self, connection: duckdb.DuckDBPyConnection, rows: Rows, input_name: str, input_sha256: str) -> NewFile:
-        """Write the rows as one file, complete and on the disk, but not published yet.
+    def write(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        query: str,
+        new: NewFile,
+        measure: Callable[[str], NewFile],
+    ) -> NewFile:
+        """Write a query's rows as the file `new.path`, complete and on the disk, but not published yet.
 
-        Raises duckdb.Error when a value cannot be stored and LoadRefused when rows went astray.
+        `new.rows` is how many there must be; `measure` tells what else to keep of the file, which it reads by what
+        it is given. Raises duckdb.Error when a value cannot be stored and LoadRefused when rows went astray.
         """
-        name = f"{uuid4()}.parquet"
-        path, unfinished = self.folder / name, self.folder / f".{name}.tmp"
+        path = self._tables / new.path
+        unfinished = path.with_name(f".{path.name}.tmp")
+        _make(path.parent)
         self._unfinished |= {path, unfinished}
-        key = f"{self._load_id}-{len(self._waiting) + 1:05d}-"
-        connection.execute(
-            f"COPY ({stored_query(self._table, rows, key)}) TO {quote_text(str(unfinished))} ({PARQUET})"
-        )
-        relative = str(path.relative_to(self._tables))
-        new = _measure(
-            connection, unfinished, self._table, NewFile(relative, 0, 0, None, None, input_name, input_sha256, (), ())
-        )
-        if new.rows != rows.total:
-            raise LoadRefused(f"{input_name}: {rows.total} rows were read, but {new.rows} stored; nothing was loaded.")
+        connection.execute(f"COPY ({query}) TO {quote_text(str(unfinished))} ({PARQUET})")
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+            stored = f"read_parquet('/proc/self/fd/{file.fileno()}')"  # its path may hold pattern characters
+            [(rows,)] = connection.execute(f"SELECT count(*) FROM {stored}").fetchall()
+            if rows != new.rows:
+                raise LoadRefused(
+                    f"{new.input_name}: {new.rows} rows were read, but {rows} stored; nothing was loaded."
+                )
+            new = replace(measure(stored), bytes=file.seek(0, os.SEEK_END))
         unfinished.rename(path)
-        for folder in (self.folder, self.folder.parent, self._tables):
+        for folder in (path.parent, path.parent.parent, self._tables):
             _sync(folder)
         self._waiting.append(new)
         return new
 
-    def publish(self) -> set[str]:
-        """Publish the files in one transaction and return the paths that are part of the table now.
+    def new_path(self, table: str) -> str:
+        """Name a file of a table that is not there yet, relative to the tables folder."""
+        return f"{self._tenant.id}/{table}/{uuid4()}.parquet"
 
-        A path is not among them when somebody else published the same input first; its file is removed at the end.
-        Raises DatabaseUnavailable and UnknownTenant.
+    def publish_by(self, publish: Callable[[Connection], set[str]]) -> set[str]:
+        """Let `publish` do it in a transaction and return the paths that it says are published.
+
+        The other files are removed at the end. Raises DatabaseUnavailable and what `publish` raises.
         """
-        if not self._waiting:
-            return set()
         self._touch()
         sent = False
         for last_try in (False, True):
             try:
                 with self._database.transaction() as connection:
-                    published = publish(connection, self._tenant.id, self._table.name, self._waiting)
+                    published = publish(connection)
                     sent = True
                 break
             except DatabaseUnavailable:
@@ -184,6 +184,51 @@ class Shipment:
                 os.utime(self._tables / new.path)
         except OSError as error:
             raise LoadRefused(f"A stored file is not there any more ({error.strerror}); nothing was loaded.") from error
+
+
+class Shipment(Written):
+    """The files one call adds to one table."""
+
+    def __init__(
+        self,
+        database: Database,
+        tables: Path,
+        tenant: Tenant,
+        table: Table,
+        *,
+        memory_limit: str = MEMORY_LIMIT,
+        threads: int | None = None,
+    ) -> None:
+        """Prepare; folders are made when the shipment is entered."""
+        super().__init__(database, tables, tenant, memory_limit=memory_limit, threads=threads)
+        self._table = table
+        self._load_id = ""
+
+    def __enter__(self) -> Self:
+        """Make the scratch folder and the load's id, which grows with time (the database's)."""
+        now = self._database.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us")[0].us
+        self._load_id = f"{now:014x}{secrets.token_hex(3)}"
+        return super().__enter__()
+
+    def store(self, connection: duckdb.DuckDBPyConnection, rows: Rows, input_name: str, input_sha256: str) -> NewFile:
+        """Write the rows as one file, complete and on the disk, but not published yet.
+
+        Raises duckdb.Error when a value cannot be stored and LoadRefused when rows went astray.
+        """
+        query = stored_query(self._table, rows, f"{self._load_id}-{len(self._waiting) + 1:05d}-")
+        path = self.new_path(self._table.name)
+        new = NewFile(path, rows.total, 0, None, None, input_name, input_sha256, (), ())
+        return self.write(connection, query, new, lambda stored: _measure(connection, stored, self._table, new))
+
+    def publish(self) -> set[str]:
+        """Publish the files in one transaction and return the paths that are part of the table now.
+
+        A path is not among them when somebody else published the same input first; its file is removed at the end.
+        Raises DatabaseUnavailable and UnknownTenant.
+        """
+        if not self._waiting:
+            return set()
+        return self.publish_by(lambda connection: publish(connection, self._tenant.id, self._table.name, self._waiting))
 
 
 def stored_query(table: Table, rows: Rows, key: str) -> str:
@@ -211,25 +256,26 @@ def _value(rows: Rows, source: str, kind: str, row_key: str) -> str:
     return f"CAST({row_key if value == ROW_KEY_VALUE else value} AS {kind})"
 
 
-def _measure(connection: duckdb.DuckDBPyConnection, path: Path, table: Table, new: NewFile) -> NewFile:
-    """Bring a file to the disk and read back what its row in `stored_files` tells of it."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        stored = f"read_parquet('/proc/self/fd/{file.fileno()}')"  # its path may hold pattern characters
-        time = f"CAST({quote_name(table.range_column)} AS TIMESTAMP)"
-        [(rows, first, last)] = connection.execute(
-            f"SELECT count(*), min({time}), max({time}) FROM {stored}"
-        ).fetchall()
-        texts = [column.source for column in table.columns if column.type == "text"]
-        return replace(
-            new,
-            rows=rows,
-            bytes=file.seek(0, os.SEEK_END),
-            first_at=first and first.replace(tzinfo=UTC),
-            last_at=last and last.replace(tzinfo=UTC),
-            plain_columns=find_plain_columns(connection, stored, texts),
-            sorted_by=stored_order(table),
-        )
+def _measure(connection: duckdb.DuckDBPyConnection, stored: str, table: Table, new: NewFile) -> NewFile:
+    """Read back what a file's row in `stored_files` tells of it."""
+    time = f"CAST({quote_name(table.range_column)} AS TIMESTAMP)"
+    [(first, last)] = connection.execute(f"SELECT min({time}), max({time}) FROM {stored}").fetchall()
+    texts = [column.source for column in table.columns if column.type == "text"]
+    return replace(
+        new,
+        first_at=first and first.replace(tzinfo=UTC),
+        last_at=last and last.replace(tzinfo=UTC),
+        plain_columns=find_plain_columns(connection, stored, texts),
+        sorted_by=stored_order(table),
+    )
+
+
+def _make(folder: Path) -> None:
+    """Make a folder with those above it; raises LoadRefused."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LoadRefused(f"{error.filename}: {error.strerror}; nothing was loaded.") from error
 
 
 def _sync(folder: Path) -> None:

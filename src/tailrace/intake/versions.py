@@ -1,7 +1,8 @@
-"""Finds the version of a dataset that an input file follows, or says what keeps it from the nearest one."""
+"""Finds the columns that an input file follows, or says what keeps it from the nearest version of its dataset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tailrace.catalog.model import Column, Dataset, Table
 from tailrace.intake.store import ROW_KEY_VALUE
@@ -11,27 +12,70 @@ _HIDDEN = "source:"
 
 @dataclass(frozen=True, slots=True)
 class Follows:
-    """The version an input follows and the column each of its cells belongs to, in the input's order."""
+    """The column each cell of an input belongs to, in the input's order."""
 
-    dataset: Dataset
     columns: tuple[Column, ...]
 
 
-def find_version(versions: Sequence[Dataset], names: Sequence[str], *, ordered: bool) -> Follows | tuple[str, ...]:
-    """Match column names with the versions of a dataset; `ordered` also wants the version's order.
+class Wanted(Protocol):
+    """The columns an input may have."""
 
-    A hidden key may be there as `source:NAME`, after the other columns where order counts. Returns the problems
-    against the nearest version where none fits; each begins with `, column N: ` or `: `.
+    @property
+    def usual(self) -> int:
+        """How many an input has as a rule; for one whose header cannot be read."""
+
+    def match(self, names: Sequence[str], *, ordered: bool) -> Follows | tuple[str, ...]:
+        """Find the columns of these names; `ordered` says that their order is told by places alone, as in CSV.
+
+        Returns the problems where they do not fit; each begins with `, column N: ` or `: `.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The columns of one of a dataset's versions.
+
+    A hidden key may be there as `source:NAME`, after the other columns where order counts. The problems told are those
+    against the nearest version.
     """
-    candidates = []
-    for dataset in reversed(versions):
-        expected = [*dataset.columns, *(hidden for hidden in hidden_columns(dataset) if hidden.name in names)]
-        problems = _compare(dataset, [column.name for column in expected], names, ordered=ordered)
-        if not problems:
-            by_name = {column.name: column for column in expected}
-            return Follows(dataset, tuple(by_name[name] for name in names))
-        candidates.append(problems)
-    return min(candidates, key=len)
+
+    versions: Sequence[Dataset]
+
+    @property
+    def usual(self) -> int:
+        """The columns of the newest version."""
+        return len(self.versions[-1].columns)
+
+    def match(self, names: Sequence[str], *, ordered: bool) -> Follows | tuple[str, ...]:
+        """Find the version; `ordered` also wants its order."""
+        candidates = []
+        for dataset in reversed(self.versions):
+            expected = [*dataset.columns, *(hidden for hidden in hidden_columns(dataset) if hidden.name in names)]
+            title = f"{dataset.name} version {dataset.version}"
+            found = match_names(title, expected, names, ordered=ordered)
+            if isinstance(found, Follows):
+                return found
+            candidates.append(found)
+        return min(candidates, key=len)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Columns told by their names alone, in any order; the `optional` ones may be missing. `title` is for messages."""
+
+    title: str
+    columns: Sequence[Column]
+    optional: frozenset[str]
+
+    @property
+    def usual(self) -> int:
+        """All columns."""
+        return len(self.columns)
+
+    def match(self, names: Sequence[str], *, ordered: bool) -> Follows | tuple[str, ...]:  # noqa: ARG002 - any order
+        """Find the columns."""
+        expected = [column for column in self.columns if column.name in names or column.name not in self.optional]
+        return match_names(self.title, expected, names, ordered=False)
 
 
 def hidden_columns(dataset: Dataset) -> list[Column]:
@@ -50,8 +94,16 @@ def keys_to_fill(versions: Sequence[Dataset], table: Table, given: Sequence[str]
     return dict.fromkeys(sorted(hidden - others), ROW_KEY_VALUE)
 
 
-def _compare(dataset: Dataset, expected: list[str], names: Sequence[str], *, ordered: bool) -> tuple[str, ...]:
-    title = f"{dataset.name} version {dataset.version}"
+def match_names(
+    title: str, columns: Sequence[Column], names: Sequence[str], *, ordered: bool
+) -> Follows | tuple[str, ...]:
+    """Match names with columns that must all be there, once each; `ordered`: and in this order."""
+    by_name = {column.name: column for column in columns}
+    problems = _compare(title, list(by_name), names, ordered=ordered)
+    return problems or Follows(tuple(by_name[name] for name in names))
+
+
+def _compare(title: str, expected: list[str], names: Sequence[str], *, ordered: bool) -> tuple[str, ...]:
     problems, seen = [], set[str]()
     for place, name in enumerate(names, 1):
         where = f", column {place}: '{name}'"
