@@ -73,9 +73,10 @@ def documented(new_database: Callable[[], str], tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="session")
 def live(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Run a server in profile `live`."""
+    """Run a server in profile `live` of both APIs."""
     folder = tmp_path_factory.mktemp("live")
-    with start_service(folder, new_database(), TAILRACE_CXONE__PROFILE="live") as service:
+    profiles = {"TAILRACE_CXONE__PROFILE": "live", "TAILRACE_SMARTSYNC__PROFILE": "live"}
+    with start_service(folder, new_database(), **profiles) as service:
         yield service
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from anyio import to_thread
@@ -18,16 +18,24 @@ from tailrace.access.tokens import Tokens
 from tailrace.errors import TailraceError
 from tailrace.plugins import load_plugin
 from tailrace.runtime import Runtime
+from tailrace.settings import Settings
 from tailrace.web import downloads, health
 from tailrace.web.cxone import authentication, discovery, jobs, oauth, sync
-from tailrace.web.cxone.errors import answer, refusal_for
+from tailrace.web.cxone import errors as cxone_errors
 from tailrace.web.envelope import Envelope
 from tailrace.web.errors import Refusal
-from tailrace.web.paths import Paths
+from tailrace.web.paths import OneSpelling, Paths
+from tailrace.web.smartsync import authentication as sessions
+from tailrace.web.smartsync import entities, exporters
+from tailrace.web.smartsync import errors as smartsync_errors
 from tailrace.web.state import ReadCeiling, WebState
 
 _API = "/data-extraction/v1"
 _API_AS_PRINTED = "/data-extraction/V1"
+_SMARTSYNC = "/SMARTSync"
+_SMARTSYNC_API = f"{_SMARTSYNC}/services/rs"
+# Requests for the status of exports, of one session in ten seconds, by the second (SS-408).
+_POLLS_PER_SECOND = 20
 
 
 class _Enveloped(FastAPI):
@@ -35,7 +43,15 @@ class _Enveloped(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Wrap the framework's own stack."""
-        return Envelope(super().build_middleware_stack(), self.state.paths)
+        return OneSpelling(Envelope(super().build_middleware_stack(), self.state.paths), _SMARTSYNC)
+
+
+class _Dialect(NamedTuple):
+    """How one wire API answers what went wrong, on the paths that begin with `prefix`."""
+
+    prefix: str
+    answer: Callable[[Refusal], Response]
+    refusal_for: Callable[[TailraceError], Refusal]
 
 
 def create_app(runtime: Runtime, public_url: str) -> FastAPI:
@@ -50,9 +66,21 @@ def create_app(runtime: Runtime, public_url: str) -> FastAPI:
         link_key=keys.link,
         storage=load_plugin("tailrace.storage", settings.storage.kind).open_store(runtime.storage_options),
         reads=ReadCeiling(settings.cxone.read_limit_per_s),
+        polls=ReadCeiling(_POLLS_PER_SECOND),
     )
-    _answer_faults(app, settings.cxone.profile)
+    _answer_faults(app, _dialects(settings))
     return app
+
+
+def _dialects(settings: Settings) -> list[_Dialect]:
+    """List the dialects; the last one answers on all paths that are no other's."""
+    ours, theirs = settings.smartsync.profile, settings.cxone.profile
+    return [
+        _Dialect(
+            _SMARTSYNC + "/", lambda refusal: smartsync_errors.answer(refusal, ours), smartsync_errors.refusal_for
+        ),
+        _Dialect("", lambda refusal: cxone_errors.answer(refusal, theirs), cxone_errors.refusal_for),
+    ]
 
 
 def bare_app(threads: int = 1) -> FastAPI:
@@ -70,6 +98,8 @@ def bare_app(threads: int = 1) -> FastAPI:
     for router in (sync.router, jobs.router):
         app.include_router(router, prefix=_API)
         app.include_router(router, prefix=_API_AS_PRINTED, include_in_schema=False)
+    for router in (sessions.router, entities.router, exporters.router):
+        app.include_router(router, prefix=_SMARTSYNC_API)
     app.include_router(downloads.router)
     app.include_router(health.router)
     app.get("/openapi.json", include_in_schema=False)(lambda: describe_api(app))
@@ -82,7 +112,7 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title="Tailrace",
         version=__version__,
-        summary="Bulk data extraction: the CXone Data Extraction API.",
+        summary="Bulk data extraction: the CXone Data Extraction API and the SmartSync Export APIs.",
         routes=app.routes,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
@@ -91,28 +121,36 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
             operation["responses"].pop("422", None)
     schemas = document.setdefault("components", {})
     schemas.pop("schemas", None)
-    schemas["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    schemas["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "session": {"type": "apiKey", "in": "cookie", "name": "JSESSIONID"},
+    }
     return document
 
 
-def _answer_faults(app: FastAPI, profile: str) -> None:
+def _answer_faults(app: FastAPI, dialects: list[_Dialect]) -> None:
     """Turn everything that is raised into the dialect's own error answer, never the framework's."""
     paths: Paths = app.state.paths
 
-    def refused(_request: Request, refusal: Exception) -> Response:
-        return answer(_as_refusal(refusal), profile)
+    def spoken(request: Request) -> _Dialect:
+        return next(dialect for dialect in dialects if request.url.path.startswith(dialect.prefix))
+
+    def refused(request: Request, refusal: Exception) -> Response:
+        dialect = spoken(request)
+        return dialect.answer(_as_refusal(refusal, dialect))
 
     def failed(request: Request, error: Exception) -> Response:
         log = structlog.get_logger()
         log.error("internal_error", correlation=request.state.correlation_id, exc_info=error)
-        return answer(Refusal("internal_error"), profile)
+        return spoken(request).answer(Refusal("internal_error"))
 
     def not_routed(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
+        answer = spoken(request).answer
         if status == 405:  # noqa: PLR2004 - the status itself
             allowed = ", ".join(sorted(paths.methods(request.url.path)))
-            return answer(Refusal("method_not_allowed", headers={"Allow": allowed}), profile)
-        return answer(Refusal("not_found" if status == 404 else "invalid_request"), profile)  # noqa: PLR2004
+            return answer(Refusal("method_not_allowed", headers={"Allow": allowed}))
+        return answer(Refusal("not_found" if status == 404 else "invalid_request"))  # noqa: PLR2004
 
     handlers: dict[Any, Callable[[Request, Exception], Response]] = {
         TailraceError: refused,
@@ -124,11 +162,7 @@ def _answer_faults(app: FastAPI, profile: str) -> None:
         app.add_exception_handler(kind, handler)
 
 
-def _as_refusal(error: Exception) -> Refusal:
-    return (
-        error
-        if isinstance(error, Refusal)
-        else refusal_for(error)
-        if isinstance(error, TailraceError)
-        else Refusal("internal_error")
-    )
+def _as_refusal(error: Exception, dialect: _Dialect) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    return dialect.refusal_for(error) if isinstance(error, TailraceError) else Refusal("internal_error")

@@ -26,6 +26,7 @@ _LONGEST_POSITION = 18
         200: {"description": "The whole file.", "content": {"text/csv": {"schema": {"type": "string"}}}},
         206: {"description": "The range asked for."},
         403: {"description": "The link is too old, changed or unknown."},
+        404: {"description": "No link looks like this."},
         416: {"description": "The range lies outside the file."},
     },
 )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from starlette.routing import compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Paths:
@@ -32,6 +33,23 @@ class Paths:
                 path = usual + path.removeprefix(other)
         matching = [(template, methods) for pattern, template, methods in self._known if pattern.match(path)]
         return matching[0] if matching else None
+
+
+class OneSpelling:
+    """Passes requests on with one spelling of the first part of the path, whatever the case it came in (SS-001)."""
+
+    def __init__(self, app: ASGIApp, first: str) -> None:
+        """Take the application and the spelling its routes have, such as `/SMARTSync`."""
+        self._app = app
+        self._first = first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        path = scope.get("path", "")
+        length = len(self._first)
+        if path[length : length + 1] == "/" and path[:length].lower() == self._first.lower():
+            scope = {**scope, "path": self._first + path[length:]}
+        await self._app(scope, receive, send)
 
 
 def _compile(path: str) -> re.Pattern[str]:

@@ -17,18 +17,19 @@ _MANY_TOKENS = 1000
 
 @dataclass(frozen=True, slots=True)
 class WebState:
-    """The runtime and what is made of it once: tokens, links, the store, the read ceiling."""
+    """The runtime and what is made of it once: tokens, links, the store, the read ceilings."""
 
     runtime: Runtime
     public_url: str
     tokens: Tokens
     link_key: bytes
     storage: Storage
-    reads: "ReadCeiling"
+    reads: "ReadCeiling"  # of Data Extraction tokens
+    polls: "ReadCeiling"  # of SmartSync sessions
 
 
 class ReadCeiling:
-    """How often one token has read in the last ten seconds, in this process (CX-019)."""
+    """How often one token or session has read in the last ten seconds, in this process (CX-019, SS-408)."""
 
     def __init__(self, per_second: int) -> None:
         """Take the ceiling in requests a second."""

@@ -12,6 +12,7 @@ from tailrace.catalog.model import Dataset
 from tailrace.errors import RequestInvalid, UnknownDataset
 from tailrace.jobs.idempotency import Repeatable
 from tailrace.jobs.model import Limits
+from tailrace.jobs.ranges import resolve_range
 from tailrace.jobs.submit import Caller, Order, Rules, submit
 from tailrace.settings import Cxone
 from tailrace.web.cxone.body import ExportRequest, read_export_request
@@ -26,13 +27,13 @@ def accept(request: Request, state: WebState, body: bytes, caller: Principal, *,
     settings = state.runtime.settings.cxone
     wanted = _read(request, body, settings)
     repeated = _read_key(request, wanted) if repeatable and settings.extension_idempotency else None
-    if (wanted.entity, wanted.version) not in {(dataset.name, dataset.version) for dataset in offered(state)}:
+    dataset = next((one for one in offered(state) if (one.name, one.version) == (wanted.entity, wanted.version)), None)
+    if dataset is None:
         raise UnknownDataset("Entity or version not found")
     return submit(
         state.runtime.database,
-        state.runtime.catalog,
         Caller(caller.tenant_id, caller.user_id, caller.permissions),
-        _order(wanted, settings),
+        _order(dataset, wanted, settings),
         Rules(settings.min_interval_s, settings.one_user_per_tenant, settings.max_unfinished_jobs),
         repeated,
     )
@@ -63,21 +64,29 @@ def _read_key(request: Request, wanted: ExportRequest) -> Repeatable | None:
     return Repeatable(key, sha256(json.dumps(asked).encode()).digest())
 
 
-def _order(wanted: ExportRequest, settings: Cxone) -> Order:
-    return Order(
-        dialect=DIALECT,
-        dataset=wanted.entity,
-        version=wanted.version,
-        start_date=wanted.start_date,
-        end_date=wanted.end_date,
-        format="csv",
-        limits=Limits(
-            timeout_seconds=settings.job_timeout_s,
-            max_result_bytes=settings.max_result_bytes,
-            retention_hours=settings.result_retention_h,
-            record_days=settings.job_record_days,
-        ),
+def _order(dataset: Dataset, wanted: ExportRequest, settings: Cxone) -> Order:
+    limits = Limits(
+        timeout_seconds=settings.job_timeout_s,
+        max_result_bytes=settings.max_result_bytes,
+        retention_hours=settings.result_retention_h,
+        record_hours=settings.job_record_days * 24,
+    )
+    request = resolve_range(
+        dataset,
+        wanted.start_date,
+        wanted.end_date,
+        format_name="csv",
+        limits=limits,
         # CX-613: the backslash is the live service's; the column's mark counts in that profile alone.
         options={"spreadsheet_safe": settings.spreadsheet_safe, "backslash_plus": settings.profile == "live"},
         leave_out_seconds=settings.simulated_latency_s,
+    )
+    return Order(
+        dialect=DIALECT,
+        dataset=dataset.name,
+        version=dataset.version,
+        permission_id=dataset.permission_id,
+        start_date=wanted.start_date,
+        end_date=wanted.end_date,
+        request=request,
     )

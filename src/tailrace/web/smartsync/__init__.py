@@ -1,0 +1,1 @@
+"""The SmartSync Export APIs."""
