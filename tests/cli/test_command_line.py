@@ -37,7 +37,9 @@ def test_every_command_explains_itself(bare_cli: Cli, words: tuple[str, ...]) ->
         assert "\n  Example:\n    " in shown
 
 
-@pytest.mark.parametrize("words", [words for words in COMMANDS if words and words[0] not in ("version", "extract")])
+@pytest.mark.parametrize(
+    "words", [words for words in COMMANDS if words and words[0] not in ("version", "extract", "smartsync")]
+)
 def test_every_command_that_uses_data_lets_one_choose_it(words: tuple[str, ...]) -> None:
     command = COMMANDS[words]
     if not hasattr(command, "commands"):

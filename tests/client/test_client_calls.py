@@ -39,7 +39,7 @@ RANGE = ("qm-workflows", "3", "2019-05-22", "2019-05-29")
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Note the pauses the client takes, which then take no time."""
     pauses: list[float] = []
-    monkeypatch.setattr("tailrace.client.job.time.sleep", pauses.append)
+    monkeypatch.setattr("tailrace.client.waiting.time.sleep", pauses.append)
     return pauses
 
 

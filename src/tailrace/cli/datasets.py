@@ -15,9 +15,10 @@ def group() -> None:
 
 @app.command("list", epilog=example("tailrace dataset list"))
 def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """List the datasets: what can be extracted.
+    """List the datasets and exporters: what can be extracted.
 
-    Shows name, version, number of columns, the permission needed to extract it, and what it holds.
+    Shows name, version, number of columns, the permission needed to extract it, and what it holds. Exporters need View
+    permission on what they are asked for, instead of one of their own.
     """
     from tailrace.catalog.loader import load_catalog
     from tailrace.runtime import catalog_folders
@@ -35,5 +36,15 @@ def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
             "title": dataset.title,
         }
         for dataset in catalog
+    ]
+    rows += [
+        {
+            "name": exporter.name,
+            "version": exporter.version,
+            "columns": len(exporter.fields),
+            "permission_id": None,
+            "title": exporter.title,
+        }
+        for exporter in catalog.exporters
     ]
     print_rows(rows, as_json=as_json, when_empty="There is no dataset.")

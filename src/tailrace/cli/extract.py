@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from tailrace.cli.options import JsonOption, example
+from tailrace.cli.options import JsonOption, UrlOption, example
 from tailrace.cli.output import print_json, printable
-from tailrace.cli.progress import shown_extraction
+from tailrace.cli.progress import noted_interruption, shown_extraction
 from tailrace.errors import ClientError
 
 app = typer.Typer()
@@ -25,7 +25,6 @@ OutputOption = Annotated[
     Path,
     typer.Option("--output", "-o", metavar="FILE", help="File to save the result as; one already there is replaced."),
 ]
-UrlOption = Annotated[str, typer.Option("--url", metavar="URL", envvar="TAILRACE_URL", help="Address of the server.")]
 KeyIdOption = Annotated[
     str, typer.Option("--access-key-id", metavar="ID", envvar="TAILRACE_ACCESS_KEY_ID", help="Id of the access key.")
 ]
@@ -79,12 +78,8 @@ def extract(
         raise typer.BadParameter(
             "An access key is needed: set TAILRACE_ACCESS_KEY_ID and TAILRACE_ACCESS_KEY_SECRET, or give --key-file."
         )
-    try:
-        with DataExtraction(url, *key) as api, shown_extraction(quiet=as_json) as progress:
-            saved = api.extract(dataset, version, start, end, output, progress=progress, wait_seconds=wait)
-    except KeyboardInterrupt:
-        typer.echo("Interrupted; nothing was saved.", err=True)
-        raise
+    with noted_interruption(), DataExtraction(url, *key) as api, shown_extraction(quiet=as_json) as progress:
+        saved = api.extract(dataset, version, start, end, output, progress=progress, wait_seconds=wait)
     if as_json:
         print_json({"path": saved.path, "rows": saved.rows, "bytes": saved.bytes, "sha256": saved.sha256})
     else:

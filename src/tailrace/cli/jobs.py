@@ -15,16 +15,17 @@ def group() -> None:
 
 @app.command("list", epilog=example("tailrace job list --tenant acme"))
 def list_(tenant: TenantOption, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """List the extractions of a tenant, newest first."""
+    """List the extractions of a tenant through all APIs, newest first."""
     from tailrace.access.tenants import find_tenant
     from tailrace.jobs.queue import list_jobs
     from tailrace.runtime import open_runtime
 
     with open_runtime(data) as runtime:
-        jobs = list_jobs(runtime.database, find_tenant(runtime.database, tenant).id, "cxone")
+        jobs = list_jobs(runtime.database, find_tenant(runtime.database, tenant).id)
     rows = [
         {
             "id": job.id,
+            "api": job.dialect,
             "dataset": job.dataset,
             "version": job.version,
             "state": job.state,

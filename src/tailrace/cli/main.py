@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 from tailrace import __version__
-from tailrace.cli import clients, datasets, extract, intake, jobs, keys, processes, settings, tenants, users
+from tailrace.cli import (
+    clients,
+    datasets,
+    extract,
+    intake,
+    jobs,
+    keys,
+    processes,
+    sample,
+    settings,
+    smartsync,
+    tenants,
+    users,
+)
 from tailrace.cli.faults import ReportingGroup
 from tailrace.cli.options import example
 
@@ -45,7 +58,7 @@ def start(
     """Tailrace: self-hosted, multi-tenant bulk data extraction for contact centres."""
 
 
-for part in (processes, extract, intake, settings):
+for part in (processes, extract, intake, sample, settings):
     app.add_typer(part.app)
 for name, group in (
     ("tenant", tenants),
@@ -54,6 +67,7 @@ for name, group in (
     ("client", clients),
     ("dataset", datasets),
     ("job", jobs),
+    ("smartsync", smartsync),
 ):
     app.add_typer(group.app, name=name)
 

@@ -13,6 +13,7 @@ DataOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 TenantOption = Annotated[str, typer.Option("--tenant", metavar="TENANT", help="Name of the tenant.")]
+UrlOption = Annotated[str, typer.Option("--url", metavar="URL", envvar="TAILRACE_URL", help="Address of the server.")]
 UserOption = Annotated[str, typer.Option("--user", metavar="USER", help="Name of the user.")]
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _LINE_EVERY_SECONDS = 5
 _REDRAW_EVERY_SECONDS = 0.05
 _STAGES = {"waiting": "Waiting for the extraction", "downloading": "Downloading"}
+_EXPORT_STAGES = {"waiting": "Waiting for its turn", "running": "Running the export", "downloading": "Downloading"}
+# Nothing is known of how far these are.
+_UNMEASURED = {_EXPORT_STAGES["waiting"], _EXPORT_STAGES["running"]}
 
 # Takes a stage, how much of it is done and how much there is in all (None: not known).
 Show = Callable[[str, int, int | None], None]
@@ -28,6 +31,23 @@ def shown_extraction(*, quiet: bool) -> "Iterator[ProgressCallback | None]":
     """Give the callback an extraction tells its progress; None when nothing shall be shown."""
     with _shown(quiet=quiet) as show:
         yield _for_extraction(show) if show else None
+
+
+@contextmanager
+def shown_export(*, quiet: bool) -> "Iterator[ProgressCallback | None]":
+    """Give the callback an export tells its progress; shown on a terminal only, for results may go into a pipe."""
+    with _shown(quiet=quiet or not sys.stderr.isatty()) as show:
+        yield _for_export(show) if show else None
+
+
+@contextmanager
+def noted_interruption() -> Iterator[None]:
+    """Say of a Ctrl-C that nothing was saved, and let it through."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; nothing was saved.", err=True)
+        raise
 
 
 @contextmanager
@@ -42,6 +62,13 @@ def _for_extraction(show: Show) -> "ProgressCallback":
         # The last slice is not the end: until the server says so, nothing claims to be complete.
         ending = progress.stage == "waiting" and progress.done == progress.total
         show(_STAGES[progress.stage], progress.done, None if ending else progress.total)
+
+    return tell
+
+
+def _for_export(show: Show) -> "ProgressCallback":
+    def tell(progress: "Progress") -> None:
+        show(_EXPORT_STAGES[progress.stage], progress.done, progress.total)
 
     return tell
 
@@ -115,4 +142,6 @@ def _amount(stage: str, done: int, total: int | None) -> str:
     """Write `3 of 8 slices` or `1.5 of 20.0 MB`, or nothing when nothing is known."""
     if stage == _STAGES["waiting"]:
         return f"{done} of {total} slices" if total else ""
+    if stage in _UNMEASURED:
+        return ""
     return f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total is not None else f"{done / 1e6:.1f} MB"

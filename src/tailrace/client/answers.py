@@ -33,7 +33,9 @@ def read_json(response: httpx2.Response) -> Any:
     try:
         return response.json()
     except ValueError:
-        raise ClientError(f"The server's answer to {_step(response)} is not JSON; is this a Tailrace server?") from None
+        raise ClientError(
+            f"The server's answer to {name_step(response)} is not JSON; is this a Tailrace server?"
+        ) from None
 
 
 def check_answer(response: httpx2.Response, unknown: type[TailraceError]) -> None:
@@ -43,11 +45,11 @@ def check_answer(response: httpx2.Response, unknown: type[TailraceError]) -> Non
     """
     if response.is_success:
         return
-    body = _body(response)
-    message = _message(response, body)
+    body = read_body(response)
+    message = read_message(response, body)
     match response.status_code:
         case 400:
-            raise RequestInvalid(message, details=_details(body))
+            raise RequestInvalid(message, details=read_details(body))
         case 401:
             raise NotAuthenticated("The server did not accept the access key or token.")
         case 403 | 429 if "Retry-After" in response.headers:
@@ -60,7 +62,7 @@ def check_answer(response: httpx2.Response, unknown: type[TailraceError]) -> Non
         case 503:
             raise ServerUnreachable(f"The server is not ready: {message}")
         case status:
-            raise ClientError(f"The server answered {_step(response)} with {status}: {message}")
+            raise ClientError(f"The server answered {name_step(response)} with {status}: {message}")
 
 
 def retry_after(response: httpx2.Response) -> int:
@@ -69,12 +71,13 @@ def retry_after(response: httpx2.Response) -> int:
     return min(max(int(text), 1), _LONGEST_WAIT_SECONDS) if text.isascii() and text.isdigit() else 1
 
 
-def _step(response: httpx2.Response) -> str:
+def name_step(response: httpx2.Response) -> str:
     """Name the request by method and path; the query may hold a signature and is left out."""
     return f"{response.request.method} {response.request.url.path}"
 
 
-def _body(response: httpx2.Response) -> dict[str, Any]:
+def read_body(response: httpx2.Response) -> dict[str, Any]:
+    """Read the body as a JSON object; anything else counts as an empty one."""
     try:
         body = response.json()
     except ValueError:
@@ -82,13 +85,15 @@ def _body(response: httpx2.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _message(response: httpx2.Response, body: Mapping[str, Any]) -> str:
+def read_message(response: httpx2.Response, body: Mapping[str, Any]) -> str:
+    """Take the server's own words, or else name the status."""
     message = body.get("message")
     if isinstance(message, str) and message:
         return message[:_LONGEST_MESSAGE]
     return f"{response.status_code} {response.reason_phrase}".strip()
 
 
-def _details(body: Mapping[str, Any]) -> tuple[str, ...]:
+def read_details(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Take the single faults a refusal lists."""
     details = body.get("details")
     return tuple(str(detail)[:_LONGEST_MESSAGE] for detail in details) if isinstance(details, list) else ()

@@ -1,20 +1,17 @@
 """The door of the client: submit extractions, list jobs, or do all of it in one call."""
 
-import time
 from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tailrace.client.answers import check_answer, read_json
-from tailrace.client.connection import Connection
 from tailrace.client.download import Download, check_target
 from tailrace.client.job import JOBS_PATH, Job
-from tailrace.client.progress import Progress, ProgressCallback
-from tailrace.errors import ClientError, ComeBackLater, TailraceError, UnknownDataset, UnknownJob
-
-# A patient call gives up when the rules have refused it for this long.
-_PATIENCE_SECONDS = 600
+from tailrace.client.progress import ProgressCallback
+from tailrace.client.tokens import TokenConnection
+from tailrace.client.waiting import submit_patiently
+from tailrace.errors import ClientError, TailraceError, UnknownDataset, UnknownJob
 
 
 class DataExtraction:
@@ -26,7 +23,7 @@ class DataExtraction:
 
     def __init__(self, url: str, access_key_id: str, access_key_secret: str, *, timeout_seconds: float = 30) -> None:
         """Prepare; nothing is sent yet. Raises ServerUnreachable when `url` is no web address."""
-        self._connection = Connection(url, access_key_id, access_key_secret, timeout_seconds=timeout_seconds)
+        self._connection = TokenConnection(url, access_key_id, access_key_secret, timeout_seconds=timeout_seconds)
 
     def __repr__(self) -> str:
         """Show the server, never the key."""
@@ -62,16 +59,7 @@ class DataExtraction:
         `details`, UnknownDataset, NotPermitted, NotAuthenticated, ComeBackLater, ServerUnreachable.
         """
         body = {"entityName": dataset, "version": str(version), "startDate": _day(start), "endDate": _day(end)}
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            try:
-                return self._submit(body)
-            except ComeBackLater as refusal:
-                if not patient or time.monotonic() + refusal.retry_after_seconds > deadline:
-                    raise
-                if progress:
-                    progress(Progress("waiting", 0, None))
-                time.sleep(refusal.retry_after_seconds)
+        return submit_patiently(lambda: self._submit(body), progress) if patient else self._submit(body)
 
     def jobs(self) -> list[Job]:
         """List the tenant's jobs, newest first; raises NotPermitted, NotAuthenticated, ServerUnreachable."""

@@ -1,72 +1,61 @@
-"""One server and one access key: signs in, keeps the token fresh, sends requests."""
+"""One server: sends requests to it, and says in a few words what became of a connection."""
 
-import threading
-import time
+from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx2
 
-from tailrace.client.answers import read_json, retry_after
-from tailrace.errors import ClientError, NotAuthenticated, ServerUnreachable
-
-_TOKEN_PATH = "/authentication/v1/token/access-key"  # noqa: S105 - a path, not a password
-# A token is renewed so long before its end that a request sent with it arrives in time.
-_MARGIN_SECONDS = 60
+from tailrace.errors import ServerUnreachable
 
 
 class Connection:
-    """Requests to one server in the name of one access key; may be shared by threads."""
+    """Requests to one server; may be shared by threads. Those that sign in build on it."""
 
-    def __init__(self, url: str, access_key_id: str, access_key_secret: str, *, timeout_seconds: float) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float) -> None:
         """Prepare; nothing is sent yet. Raises ServerUnreachable when `url` is no web address."""
         self.origin = _check_url(url)
-        self._key = {"accessKeyId": access_key_id, "accessKeySecret": access_key_secret}
-        self.http = httpx2.Client(timeout=timeout_seconds)
-        self._lock = threading.Lock()
-        self._token = ""
-        self._renew_at = 0.0
+        # Nothing is sent that was not put into the request on purpose: cookies a server sets are not kept.
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        self.http = httpx2.Client(timeout=timeout_seconds, cookies=cookies)
 
     def close(self) -> None:
         """Close the connections to the server."""
         self.http.close()
 
-    def send(self, method: str, path: str, body: dict[str, str] | None = None) -> httpx2.Response:
-        """Send one request with a valid token; a token refused once is renewed once.
+    def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx2.Response:
+        """Send one request; the answer's body is still to be read, and the answer to be closed.
 
-        Any answer is returned as it is. Raises ServerUnreachable and, from signing in, NotAuthenticated.
+        Any answer is returned as it is. Raises ServerUnreachable.
         """
-        token = self._fresh_token()
-        response = self._send(method, path, body, token)
-        if response.status_code == httpx2.codes.UNAUTHORIZED:
-            self._forget(token)
-            response = self._send(method, path, body, self._fresh_token())
+        request = self.http.build_request(
+            method, self.origin + path, json=body, params=query or None, headers=dict(headers or {})
+        )
+        try:
+            return self.http.send(request, stream=True)
+        except httpx2.RequestError as error:
+            raise self._unreachable(error) from None
+
+    def _read(self, response: httpx2.Response) -> httpx2.Response:
+        """Read the body of an answer to its end; raises ServerUnreachable."""
+        try:
+            response.read()
+        except httpx2.RequestError as error:
+            raise self._unreachable(error) from None
+        finally:
+            response.close()
         return response
 
-    def _send(self, method: str, path: str, body: dict[str, str] | None, token: str = "") -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            return self.http.request(method, self.origin + path, json=body, headers=headers)
-        except httpx2.RequestError as error:
-            raise ServerUnreachable(f"{self.origin} does not answer ({describe_fault(error)}).") from None
-
-    def _fresh_token(self) -> str:
-        with self._lock:
-            if time.monotonic() >= self._renew_at:
-                self._sign_in()
-            return self._token
-
-    def _forget(self, token: str) -> None:
-        """Drop a refused token, unless another thread has renewed it meanwhile."""
-        with self._lock:
-            if token == self._token:
-                self._renew_at = 0.0
-
-    def _sign_in(self) -> None:
-        started = time.monotonic()
-        response = self._send("POST", _TOKEN_PATH, self._key)
-        token, life_seconds = _read_token(response)
-        self._token = token
-        self._renew_at = started + max(life_seconds - _MARGIN_SECONDS, life_seconds / 2)
+    def _unreachable(self, error: httpx2.RequestError) -> ServerUnreachable:
+        return ServerUnreachable(f"{self.origin} does not answer ({describe_fault(error)}).")
 
 
 def describe_fault(error: httpx2.RequestError) -> str:
@@ -88,31 +77,3 @@ def _check_url(url: str) -> str:
             "The server's address must look like https://tailrace.example.com or http://127.0.0.1:8080."
         )
     return str(parsed).rstrip("/")
-
-
-def _read_token(response: httpx2.Response) -> tuple[str, float]:
-    """Take token and seconds of life from the answer; raises NotAuthenticated, ServerUnreachable and ClientError."""
-    match response.status_code:
-        case 200:
-            return _token_answer(read_json(response))
-        case 400 | 401 | 403:
-            raise NotAuthenticated(
-                "The server does not know this access key, or the secret is wrong, or it was revoked."
-            )
-        case 429:
-            seconds = retry_after(response)
-            raise NotAuthenticated(f"Too many sign-ins with this key or from here have failed; wait {seconds} s.")
-        case 503:
-            raise ServerUnreachable("The server is not ready; its database cannot be reached.")
-        case status:
-            raise ClientError(f"Signing in was answered with {status}; is this a Tailrace server?")
-
-
-def _token_answer(answer: Any) -> tuple[str, float]:
-    try:
-        token, life_seconds = answer["access_token"], float(answer.get("expires_in", 0))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        token, life_seconds = None, 0.0
-    if not isinstance(token, str) or not token:
-        raise ClientError("The answer to signing in holds no token; is this a Tailrace server?")
-    return token, life_seconds

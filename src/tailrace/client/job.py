@@ -1,22 +1,20 @@
 """One extraction as the client sees it: asks for its status, waits, downloads, cancels."""
 
-import time
 from pathlib import Path
 from typing import Any, Self
 
 import httpx2
 
-from tailrace.client.answers import check_answer, read_json, retry_after
-from tailrace.client.connection import Connection
-from tailrace.client.download import Download, fetch_file
+from tailrace.client.answers import check_answer, read_json
+from tailrace.client.download import Download
+from tailrace.client.file_transfer import fetch_file
 from tailrace.client.progress import Progress, ProgressCallback
-from tailrace.errors import ClientError, ServerUnreachable, UnknownJob
+from tailrace.client.tokens import TokenConnection
+from tailrace.client.waiting import Pauses, wait_for_end
+from tailrace.errors import ClientError, UnknownJob
 
 JOBS_PATH = "/data-extraction/v1/jobs"
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _PAUSE_GROWTH = 0.05, 1.0, 1.5
-# Asking for a status may be repeated at will, so a restart of the server is waited out.
-_PATIENCE_WITH_OUTAGES_SECONDS = 60
-_LONGEST_REQUESTED_PAUSE_SECONDS = 60
+_PAUSES = Pauses(0.05, 1.0)
 _SUCCEEDED, _RUNNING = "SUCCEEDED", "RUNNING"
 
 
@@ -27,7 +25,7 @@ class Job:
     `slices_done` and `slices_total` are known while it runs, if the server tells them.
     """
 
-    def __init__(self, connection: Connection, job_id: str, status: str = _RUNNING) -> None:
+    def __init__(self, connection: TokenConnection, job_id: str, status: str = _RUNNING) -> None:
         """Take a job's id; nothing is asked yet."""
         self._connection = connection
         self.id = job_id
@@ -56,17 +54,8 @@ class Job:
         A server that does not answer is asked again for a minute. Raises ClientError with the server's reason when the
         job ended without a result, and when the time is over; the job runs on then.
         """
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        pause, answered_at = _FIRST_PAUSE_SECONDS, time.monotonic()
-        while True:
-            asked_to_wait = self._poll(answered_at)
-            if asked_to_wait == 0:
-                answered_at = time.monotonic()
-                if self.status != _RUNNING:
-                    return self._ended()
-                _report(progress, self)
-            _sleep_until(deadline, max(pause, asked_to_wait), self.id)
-            pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+        wait_for_end(self._ask, lambda answer: self._look(answer, progress), _PAUSES, timeout_seconds, self.id)
+        return self._ended()
 
     def download(self, path: Path | str, progress: ProgressCallback | None = None) -> Download:
         """Save the result as `path`, complete or not at all.
@@ -76,22 +65,15 @@ class Job:
         """
         return fetch_file(self._connection.http, self._link, Path(path), progress)
 
-    def _poll(self, answered_at: float) -> float:
-        """Ask once and return 0, or the seconds to wait before asking again when there is no answer for now."""
-        try:
-            response = self._connection.send("GET", f"{JOBS_PATH}/{self.id}")
-        except ServerUnreachable:
-            if time.monotonic() - answered_at > _PATIENCE_WITH_OUTAGES_SECONDS:
-                raise
-            return _LONGEST_PAUSE_SECONDS
-        if response.status_code == httpx2.codes.TOO_MANY_REQUESTS:
-            return min(retry_after(response), _LONGEST_REQUESTED_PAUSE_SECONDS)
-        if response.status_code == httpx2.codes.SERVICE_UNAVAILABLE:
-            if time.monotonic() - answered_at > _PATIENCE_WITH_OUTAGES_SECONDS:
-                check_answer(response, UnknownJob)
-            return min(retry_after(response), _LONGEST_REQUESTED_PAUSE_SECONDS)
+    def _ask(self) -> httpx2.Response:
+        return self._connection.send("GET", f"{JOBS_PATH}/{self.id}")
+
+    def _look(self, response: httpx2.Response, progress: ProgressCallback | None) -> bool:
+        """Keep what an answer tells, tell the progress, and say whether the job has ended."""
         self._take(response)
-        return 0
+        if self.status == _RUNNING and progress:
+            progress(Progress("waiting", self.slices_done, self.slices_total))
+        return self.status != _RUNNING
 
     def _link(self) -> str:
         """Get a fresh link to the result; raises ClientError when there is none."""
@@ -137,16 +119,3 @@ def _slices(text: str) -> tuple[int, int | None]:
     if not (done.isascii() and done.isdigit() and total.isascii() and total.isdigit()):
         return 0, None
     return min(int(done), int(total)), int(total)
-
-
-def _report(progress: ProgressCallback | None, job: Job) -> None:
-    if progress:
-        progress(Progress("waiting", job.slices_done, job.slices_total))
-
-
-def _sleep_until(deadline: float | None, seconds: float, job_id: str) -> None:
-    """Sleep, but not beyond the deadline; raises ClientError when it is reached."""
-    left = seconds if deadline is None else deadline - time.monotonic()
-    if left <= 0:
-        raise ClientError(f"Job {job_id} is still running after the time given; it runs on and keeps its id.")
-    time.sleep(min(seconds, left))

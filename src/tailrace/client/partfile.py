@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tailrace.client.rows import RecordCounter
-
 
 class PartFile:
     """A context manager for `.NAME.part-<random>`: published onto the target as a whole, or removed."""
@@ -34,7 +32,6 @@ class PartFile:
     def _start(self) -> None:
         self.size = 0
         self._digest = sha256()
-        self._counter = RecordCounter()
 
     def restart(self) -> None:
         """Forget everything written so far; raises OSError."""
@@ -47,12 +44,6 @@ class PartFile:
         self._file.write(chunk)
         self.size += len(chunk)
         self._digest.update(chunk)
-        self._counter.add(chunk)
-
-    @property
-    def rows(self) -> int:
-        """Rows written so far, without the header."""
-        return self._counter.rows
 
     def sha256(self) -> bytes:
         """Compute the digest of the bytes written so far."""

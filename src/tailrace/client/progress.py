@@ -7,13 +7,13 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an extraction is.
+    """How far an extraction or export is.
 
     While `waiting`, `done` and `total` count slices of the job; while `downloading`, bytes. `total` is None as long
-    as it is not known.
+    as it is not known. An export is `waiting` for its turn, then `running`; how far it is is not told.
     """
 
-    stage: Literal["waiting", "downloading"]
+    stage: Literal["waiting", "running", "downloading"]
     done: int
     total: int | None
 
