@@ -16,10 +16,10 @@ unexport VIRTUAL_ENV
 
 DATA ?= tailrace-data
 
-.PHONY: help setup demo run test test-slow check format bench docs clean
+.PHONY: help setup demo run test test-share test-slow check format bench docs clean
 
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: .venv/.ready ## Make .venv with the locked dependencies and the `tailrace` command
 
@@ -31,6 +31,9 @@ run: setup ## Serve on http://127.0.0.1:8080 with the data folder ./tailrace-dat
 
 test: setup ## Run the tests (DATABASE_URL, if set, names the PostgreSQL they use)
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow" $(TESTS)
+
+test-share: setup ## Run the share of the long suites that every change must pass
+	@$(BIN)/pytest -q -n 2 --dist worksteal -m share $(TESTS)
 
 test-slow: setup ## Run the long suites
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m slow $(TESTS)

@@ -44,7 +44,7 @@ def stale(root: Path, name: str) -> list[str]:
 def check_requirements(root: Path) -> list[str]:
     """Say which numbers have no test, which marks name no number, and if the page is out of date."""
     faults = [f"{number} has no test" for number in requirements.without_test(root)]
-    faults += [f"tests name {number}, which the specification does not have" for number in requirements.unknown(root)]
+    faults += [f"tests name {number}, which no specification has" for number in requirements.unknown(root)]
     return faults + stale(root, "requirements.md")
 
 
@@ -77,8 +77,8 @@ def _faults_of(kind: type[TailraceError]) -> Iterator[str]:
 
 
 def check_catalogue(root: Path) -> list[str]:
-    """The catalogue loads (its own errors say why not), and the page has every dataset."""
-    return stale(root, "datasets.md")
+    """The catalogue loads (its own errors say why not), and the pages have every dataset, exporter and WFM table."""
+    return [fault for page in ("datasets.md", "exporters.md", "wfm-tables.md") for fault in stale(root, page)]
 
 
 def check_openapi(root: Path, document: Mapping[str, Any] | None = None) -> list[str]:

@@ -10,19 +10,23 @@ from pydantic.fields import FieldInfo
 
 from docs import requirements
 from tailrace import errors
+from tailrace.catalog.exporter import Exporter
 from tailrace.catalog.loader import Catalog, load_catalog
 from tailrace.catalog.model import Column, Dataset
+from tailrace.catalog.wfm import WfmTable, load_wfm_tables
+from tailrace.client.smartsync import refusals
 from tailrace.errors import TailraceError
 from tailrace.settings import Settings
 from tailrace.web.app import bare_app, describe_api
 from tailrace.web.cxone.errors import CASES
+from tailrace.web.smartsync.errors import CASES as SMARTSYNC_CASES
 
 _DO_NOT_EDIT = "<!-- Written by docs/build.py (`make docs`). Do not edit. -->"
 
 _ABOUT_REQUIREMENTS = """\
-Each requirement of the [Data Extraction API's specification](../specification/cxone-data-extraction.md) with the tests
-that carry its number. A test speaks real HTTP to a real server, unless the requirement is about the file alone.
-`make check` fails when a number has no test and no reason here.
+Each requirement of the [specifications](../specification/README.md) with the tests that carry its number. A test
+speaks real HTTP to a real server, unless the requirement is about a file or about data alone. `make check` fails when a
+number has no test and no reason here.
 """
 
 _ABOUT_SETTINGS = """\
@@ -54,7 +58,7 @@ client raises the classes below; all are subclasses of `tailrace.errors.Tailrace
 """
 
 _ABOUTCASES = """\
-## Answers of the HTTP API
+## Answers of the Data Extraction API
 
 A refused request is answered with JSON. Profile `documented`: `{"message": "…", "error": "<code>",
 "errorDescription": "…"}`, and `details` (a list of texts) with code `invalid_request`. Profile `live`: `{"message":
@@ -64,12 +68,37 @@ A refused request is answered with JSON. Profile `documented`: `{"message": "…
 exact message may take the place of the one shown.
 """
 
+_ABOUT_SMARTSYNC_CASES = """\
+## Answers of the SmartSync Export APIs
+
+A refused request is answered with `{"message": "…", "status": <status>}`; the first one below has `details` too, a list
+with a sentence for every fault. In profile `live` the body that says that a job is not found has status 401.
+"""
+
 _ABOUT_DATASETS = """\
 These datasets come with Tailrace. An operator adds others with a file: [Add a dataset](../how-to/add-a-dataset.md).
 What is offered on your installation: `tailrace dataset list`.
 
 Columns are written in this order. How each type is written: [The CSV format](csv-format.md). "Range column" is the
 column the requested dates apply to. "Partial" means that the vendor's dataset is known to have more columns.
+"""
+
+
+_ABOUT_EXPORTERS = """\
+These exporters come with Tailrace; they are asked for through the [SmartSync Export APIs](smartsync-api.md). Each is
+one file in `tailrace/catalog/exporters`, its SQL included; an operator adds others in the folder `exporters` of a
+catalogue folder.
+
+Fields are written in this order unless the request names others. `agentData` stands for one field for each agent data
+group of the tenant.
+"""
+
+_ABOUT_WFM_TABLES = """\
+What the exporters are computed from. `tailrace load wfm` brings an operator's own tables in: [Load WFM
+data](../how-to/load-wfm-data.md). The rules between tables are in [the data
+model](../specification/wfm-data-model.md).
+
+An instant is a moment in UTC, a date a local day without zone. Ends (`to_date`, `stop_at`) are not included.
 """
 
 
@@ -155,12 +184,16 @@ def errors_page() -> str:
     ]
     lines += ["", _ABOUTCASES, "| Code | `documented` | `live` | Message |", "|---|---|---|---|"]
     lines += [_row((f"`{case}`", str(documented), str(live), text)) for case, (documented, live, text) in CASES.items()]
+    lines += ["", _ABOUT_SMARTSYNC_CASES, "| Status | Message |", "|---|---|"]
+    lines += [_row((str(status), text)) for status, text in SMARTSYNC_CASES.values()]
     return _finish(lines)
 
 
 def error_classes() -> list[type[TailraceError]]:
-    """List the classes of the error tree in the order they are written in."""
-    return [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.TailraceError)]
+    """List the classes of the error tree in the order they are written in, those of the SmartSync client last."""
+    found = [*vars(errors).values(), *vars(refusals).values()]
+    kinds = [kind for kind in found if isinstance(kind, type) and issubclass(kind, errors.TailraceError)]
+    return list(dict.fromkeys(kinds))
 
 
 def own_doc(kind: type) -> str:
@@ -213,13 +246,70 @@ def requirements_page() -> str:
     """Write which tests prove each numbered requirement of the specification."""
     root = Path(__file__).resolve().parent.parent
     proven = requirements.proofs(root)
-    lines = [_DO_NOT_EDIT, "", "# Requirements and their tests", "", _ABOUT_REQUIREMENTS, _row(("Number", "Proved by"))]
-    lines.append("|---|---|")
-    for number in requirements.required(root):
-        tests = [f"[{name}](../../{path})" for path, name in proven.get(number, [])]
-        reason = requirements.NOT_TESTED.get(number)
-        lines.append(_row((number, ", ".join(tests) or f"not tested: {reason}")))
+    lines = [_DO_NOT_EDIT, "", "# Requirements and their tests", "", _ABOUT_REQUIREMENTS]
+    for title, file in requirements.SPECIFICATIONS.items():
+        lines += [f"## [{title}](../specification/{file})", "", _row(("Number", "Proved by")), "|---|---|"]
+        lines += [_proof(number, proven.get(number, [])) for number in requirements.required(root, file)]
+        lines.append("")
     return _finish(lines)
+
+
+def _proof(number: str, proofs: list[tuple[str, str]]) -> str:
+    tests = ", ".join(f"[{name}](../../{path})" for path, name in proofs)
+    return _row((number, tests or f"not tested: {requirements.NOT_TESTED.get(number)}"))
+
+
+def exporters_page(catalog: Catalog | None = None) -> str:
+    """Write every exporter that comes with Tailrace: formats, parameters and fields."""
+    lines = [_DO_NOT_EDIT, "# Exporters", "", _ABOUT_EXPORTERS]
+    for exporter in (catalog or load_catalog()).exporters:
+        lines += _describe_exporter(exporter)
+    return _finish(lines)
+
+
+def _describe_exporter(exporter: Exporter) -> list[str]:
+    lines = [f"## `{exporter.name}`", "", exporter.description, ""]
+    zone = {"mu": "the MU's", "ct": "the contact type's"}[exporter.time_zone]
+    lines += [
+        f"- Formats: {', '.join(exporter.formats)}",
+        f"- Records: {exporter.grain}",
+        f"- Order: {', '.join(exporter.sort)}",
+        f"- Time zone: {zone}; dates: {'past ones only' if exporter.dates == 'past' else 'any'}",
+        *(f"- {note}" for note in exporter.notes),
+    ]
+    lines += ["", "| Parameter | Required |", "|---|---|"]
+    lines += [_row((f"`{name}`", rule)) for name, rule in exporter.params.items()]
+    lines += ["", "| # | Field | Type | Meaning |", "|---|---|---|---|"]
+    for number, field in enumerate(exporter.fields, 1):
+        kind = f"decimal, {field.scale} after the point" if field.type == "decimal" else field.type
+        unit = f" Unit: {field.unit}." if field.unit else ""
+        lines.append(_row((str(number), field.name, kind, field.description + unit)))
+    return [*lines, ""]
+
+
+def wfm_tables_page() -> str:
+    """Write the WFM tables with their columns."""
+    lines = [_DO_NOT_EDIT, "# WFM tables", "", _ABOUT_WFM_TABLES]
+    for table in load_wfm_tables().values():
+        key = ", ".join(table.key) or "none; one row"
+        lines += [
+            f"## `{table.name}`",
+            "",
+            f"Key: {key}.",
+            "",
+            "| Column | Type | May be empty | Refers to |",
+            "|---|---|---|---|",
+        ]
+        lines += [_describe_wfm_column(table, column) for column in table.columns]
+        lines.append("")
+    return _finish(lines)
+
+
+def _describe_wfm_column(table: WfmTable, column: Column) -> str:
+    kinds = {"datetime": "instant (UTC)", "decimal": f"decimal, {column.scale} after the point"}
+    kind = kinds.get(column.type, column.type) + (f": {', '.join(column.enum)}" if column.enum else "")
+    refers = ", ".join(f"`{one.table}`" for one in table.references if column.name in one.columns)
+    return _row((f"`{column.name}`", kind, "yes" if column.nullable else "no", refers))
 
 
 def _row(cells: tuple[str, ...]) -> str:
@@ -236,6 +326,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "errors.md": errors_page,
     "datasets.md": datasets_page,
+    "exporters.md": exporters_page,
+    "wfm-tables.md": wfm_tables_page,
     "openapi.json": openapi_page,
     "requirements.md": requirements_page,
 }

@@ -1,20 +1,27 @@
-"""Which test proves which requirement: read from the specification and from the marks of the tests."""
+"""Which test proves which requirement: read from the specifications and from the marks of the tests."""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_NUMBER = re.compile(r"^- \*\*(CX-\d{3})\*\*", re.MULTILINE)
-SPECIFICATION = "docs/specification/cxone-data-extraction.md"
+_NUMBER = re.compile(r"^- \*\*((?:CX|SS|WM)-\d{3})\*\*", re.MULTILINE)
+# The title of each specification and its file, in the order of the page.
+SPECIFICATIONS = {
+    "Data Extraction API": "cxone-data-extraction.md",
+    "SmartSync Export APIs": "smartsync.md",
+    "WFM data model": "wfm-data-model.md",
+}
 
 # Requirements that no test can prove from outside, or at all, with the reason.
 NOT_TESTED: dict[str, str] = {}
 
 
-def required(root: Path) -> list[str]:
-    """List the numbers of the specification, in its order."""
-    return _NUMBER.findall((root / SPECIFICATION).read_text(encoding="utf-8"))
+def required(root: Path, file: str | None = None) -> list[str]:
+    """List the numbers of a specification, or of all, in their order."""
+    files = [file] if file else SPECIFICATIONS.values()
+    texts = ((root / "docs/specification" / name).read_text(encoding="utf-8") for name in files)
+    return [number for text in texts for number in _NUMBER.findall(text)]
 
 
 def proofs(root: Path) -> dict[str, list[tuple[str, str]]]:

@@ -74,7 +74,7 @@ def test_other_arguments_are_refused(build, capsys):
 def test_pages_are_written_once(build, capsys, tmp_path):
     build.write_pages(tmp_path)
     written = capsys.readouterr().out.splitlines()
-    assert len(written) == 5
+    assert len(written) == 7
     build.write_pages(tmp_path)
     assert capsys.readouterr().out == ""
     assert build.checks.stale(tmp_path, "settings.md") == []
