@@ -256,6 +256,13 @@ class SourceUnavailable(ExtractionFailed):
     advice = "Check the data source; then send the request again."
 
 
+class OutOfMemory(SourceUnavailable):
+    """The engine needs more memory than it may have."""
+
+    code = "out_of_memory"
+    advice = "Raise worker.memory_mb, or ask for a shorter range."
+
+
 class TookTooLong(ExtractionFailed):
     """The job ran longer than it may in all attempts together (CX-709)."""
 

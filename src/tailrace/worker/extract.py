@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from tailrace.catalog.model import OPENS, ROW_KEY
 from tailrace.engines.base import Block, Engine, Program, Scan, Slice
-from tailrace.errors import ExtractionFailed, ResultTooLarge, StorageUnavailable
+from tailrace.errors import ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
 from tailrace.formats.base import Format, quote_name, sql_type, write_order
 from tailrace.jobs.model import Limits, RangeRows, Request, Result
 from tailrace.plugins import load_plugin
@@ -20,6 +20,9 @@ from tailrace.storage.base import Storage
 from tailrace.worker.output import Output
 
 Report = Callable[[int, int], None]
+
+# What computing rows may use at first: with it a million of them come with less than 300 MB in all.
+_PREPARE_MB = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +118,24 @@ def _range(task: Task, rows: RangeRows) -> Scan:
 
 
 def _computed(task: Task, program: Program, target: str) -> Scan:
-    """Compute the rows with all threads there are; the engine is closed before rendering begins, for its memory."""
-    connect = load_plugin("tailrace.engines", task.engine).connect
-    with connect({**task.engine_options, "threads": task.threads}) as engine:
-        rows = engine.prepare(program, target, ROW_KEY, OPENS)
+    """Compute the rows; the engine is closed before rendering begins, for its memory.
+
+    Little memory is enough for most, as engines use temporary files; what needs more gets all there is.
+    """
+    allowed = task.engine_options["memory_mb"]
+    try:
+        rows = _prepare(task, program, target, min(_PREPARE_MB, allowed))
+    except OutOfMemory:
+        if allowed <= _PREPARE_MB:
+            raise
+        rows = _prepare(task, program, target, allowed)
     return Scan((target,), ROW_KEY, 0, rows, (quote_name(ROW_KEY),), frozenset([target]))
+
+
+def _prepare(task: Task, program: Program, target: str, memory_mb: int) -> int:
+    connect = load_plugin("tailrace.engines", task.engine).connect
+    with connect({**task.engine_options, "threads": task.threads, "memory_mb": memory_mb}) as engine:
+        return int(engine.prepare(program, target, ROW_KEY, OPENS))
 
 
 def _without_zone(at: datetime) -> datetime:

@@ -201,29 +201,40 @@ WHERE least(a.stop_at, d.stop_at) > greatest(a.start_at, d.start_at)
   AND d.date >= a.from_date AND d.date < a.until
 
 -- view agent_result: periods of agents on past dates, by MU and local date at period_at (WM-311, SS-916)
-SELECT p.tv_id, m.mu_id, d.date, d.tz, d.shift, p.period_at, p.queue_id, p.handled, p.talk_s, p.hold_s, p.work_s
+SELECT p.tv_id, p.mu_id, d.date, d.tz, d.shift, p.period_at, p.queue_id, p.handled, p.talk_s, p.hold_s, p.work_s
 FROM (
-  SELECT p.*, CAST(p.period_at AS DATE) AS utc_date FROM agent_period p LEFT JOIN time_range b ON TRUE
-  WHERE p.period_at >= b.start_at AND p.period_at < b.stop_at
+  SELECT p.*, m.mu_id, m.tz, m.from_date, m.until
+  FROM (
+    SELECT p.*, CAST(p.period_at AS DATE) AS utc_date FROM agent_period p LEFT JOIN time_range b ON TRUE
+    WHERE p.period_at >= b.start_at AND p.period_at < b.stop_at
+  ) p
+  JOIN member m ON m.tv_id = p.tv_id
 ) p
-JOIN member m ON m.tv_id = p.tv_id
-JOIN utc_day d ON d.tz = m.tz AND d.utc_date = p.utc_date AND p.period_at >= d.start_at AND p.period_at < d.stop_at
-WHERE d.past AND d.date >= m.from_date AND d.date < m.until
+JOIN utc_day d ON d.tz = p.tz AND d.utc_date = p.utc_date AND d.start_at <= p.period_at AND d.stop_at > p.period_at
+WHERE d.past AND d.date >= p.from_date AND d.date < p.until
 
--- view queue_result: periods of the CTs' queues on past dates, by local date (WM-315, SS-916)
-SELECT k.ct_id, d.date, d.tz, d.shift, k.name, k.acd_id, p.* EXCLUDE (utc_date)
+-- table asked_queue: the queues of the CTs asked for
+SELECT q.queue_id, q.name, q.acd_id, q.ct_id, m.tz FROM queue q JOIN asked_ct m ON m.ct_id = q.ct_id
+
+-- view queue_result: periods of those queues on past dates, by local date (WM-315, SS-916)
+SELECT p.* EXCLUDE (tz, utc_date), d.date, d.tz, d.shift
 FROM (
-  SELECT p.*, CAST(p.period_at AS DATE) AS utc_date FROM queue_period p LEFT JOIN time_range b ON TRUE
-  WHERE p.period_at >= b.start_at AND p.period_at < b.stop_at
+  SELECT p.*, k.ct_id, k.name, k.acd_id, k.tz
+  FROM (
+    SELECT p.*, CAST(p.period_at AS DATE) AS utc_date FROM queue_period p LEFT JOIN time_range b ON TRUE
+    WHERE p.period_at >= b.start_at AND p.period_at < b.stop_at
+  ) p
+  JOIN asked_queue k ON k.queue_id = p.queue_id
 ) p
-JOIN queue k ON k.queue_id = p.queue_id
-JOIN asked_ct m ON m.ct_id = k.ct_id
-JOIN utc_day d ON d.tz = m.tz AND d.utc_date = p.utc_date AND p.period_at >= d.start_at AND p.period_at < d.stop_at
+JOIN utc_day d ON d.tz = p.tz AND d.utc_date = p.utc_date AND d.start_at <= p.period_at AND d.stop_at > p.period_at
 WHERE d.past
 
 -- view near_forecast: forecasts about the range, by UTC date
 SELECT f.*, CAST(f.period_at AS DATE) AS utc_date FROM ct_forecast f LEFT JOIN time_range b ON TRUE
 WHERE f.period_at >= b.start_at AND f.period_at < b.stop_at
+
+-- table asked_share: what MUs asked for have of the contacts of CTs (WM-317)
+SELECT m.mu_id, m.tz, a.ct_id, a.contact_share FROM allocation a JOIN asked_mu m ON m.mu_id = a.mu_id WHERE a.contact_share > 0
 
 -- view timeline: what was scheduled and worked from each start of either on, up to the next start (WM-207): `sched` from start_at to sched_stop_at, `act` to act_stop_at; what there was just before
 SELECT tv_id, mu_id, date, start_at, next_at,
@@ -307,6 +318,6 @@ GROUP BY ALL
 SELECT o.mu_id, o.ct_id, o.open, o.at, time_bucket(INTERVAL 15 MINUTE, o.at - to_minutes(CAST(b.back AS BIGINT))) AS quarter_at
 FROM (
   SELECT o.mu_id, o.ct_id, o.open, d.start_at + to_minutes(15 * o.step) AS at
-  FROM open_minutes o JOIN open_mu m ON m.mu_id = o.mu_id JOIN local_day d ON d.tz = m.tz AND d.date = o.sched_date
+  FROM open_minutes o JOIN asked_day d ON d.mu_id = o.mu_id AND d.sched_date = o.sched_date AND d.date = o.sched_date
 ) o, customer c, (VALUES (0), (15), (30)) b(back)
 WHERE b.back <= c.period_minutes
