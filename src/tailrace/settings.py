@@ -98,8 +98,8 @@ class Worker(_Group):
         512,
         ge=64,
         le=65536,
-        description="DuckDB's memory limit for one slice, some 50,000 rows (rows of usual size need a tenth of it), and "
-        "for computing an exporter's rows. Beyond it DuckDB uses temporary files.",
+        description="DuckDB's memory limit for one slice, some 50,000 rows (rows of usual size need a tenth of it), "
+        "and for computing an exporter's rows. Beyond it DuckDB uses temporary files.",
     )
     jobs_per_child: int = Field(50, ge=1, le=100_000, description="Jobs after which a child process is replaced.")
 

@@ -1,7 +1,13 @@
 -- What the exporters' statements share (docs/specification/wfm-data-model.md, section 4).
 --
--- A block begins with `-- macro|table|view NAME: …` and goes up to the next. A macro is one expression, a table is computed
--- once, a view where it is used. A block may use those before it. Instants are UTC without a zone; `until` is exclusive.
+-- A block begins with `-- macro|table|view NAME: ...` and goes up to the next. A macro is one expression, a table is
+-- computed once, a view where it is used; a block may use those before it. Instants are UTC without a zone; `until` is
+-- exclusive.
+--
+-- Rows of big tables meet tables that are small and made before, one after the other. That keeps memory low, and keeps
+-- clear of a fault of DuckDB 2.0.0, which may fail on a join whose inner side is itself a join of much ("dict-surviving
+-- join", its issue 24807). Conditions such as least(...) > greatest(...) are written so that the planner takes them for
+-- filters: as join conditions they would make it sort millions of rows instead of hashing them.
 
 -- macro wall_clock(moment, zone): the local time of an instant
 timezone(zone, timezone('UTC', moment))
