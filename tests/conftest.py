@@ -8,12 +8,17 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg.conninfo import make_conninfo
 
 from service import Service, start_service
 from tailrace.database.embedded import EmbeddedPostgres
 from tailrace.database.migrate import migrate
 from tailrace.database.pool import Database
+
+# How long a test takes is the machine's affair.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,7 @@ def test_codes_stored_with_jobs_stay_as_they_are():
         "ExtractionFailed": "internal",
         "SourceUnavailable": "source_unavailable",
         "OutOfMemory": "out_of_memory",
+        "EngineBroken": "engine_broken",
         "TookTooLong": "took_too_long",
         "ResultTooLarge": "result_too_large",
         "PermissionWithdrawn": "permission_withdrawn",

@@ -263,6 +263,13 @@ class OutOfMemory(SourceUnavailable):
     advice = "Raise worker.memory_mb, or ask for a shorter range."
 
 
+class EngineBroken(SourceUnavailable):
+    """The engine failed within itself; the fault is neither the source's nor the request's."""
+
+    code = "engine_broken"
+    advice = "Send the request again; report it with the worker's log if it happens twice."
+
+
 class TookTooLong(ExtractionFailed):
     """The job ran longer than it may in all attempts together (CX-709)."""
 

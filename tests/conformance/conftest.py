@@ -33,9 +33,9 @@ def _quick_requests() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=["documented", "live"])
+@pytest.fixture(params=["documented", pytest.param("live", marks=[pytest.mark.slow, pytest.mark.share])])
 def service(request: pytest.FixtureRequest) -> Service:
-    """Take the server of each profile in turn."""
+    """Take the server of each profile in turn; the second one in the long suites."""
     return request.getfixturevalue(request.param)
 
 

@@ -2,13 +2,13 @@
 
 import gzip
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from tailrace.engines.base import Program, Relation, Scan, Step
-from tailrace.errors import ResultTooLarge, SourceUnavailable
+from tailrace.errors import OutOfMemory, ResultTooLarge, SourceUnavailable
 from tailrace.formats.base import Field
 from tailrace.jobs.index import Index
 from tailrace.jobs.model import ExporterRows, Limits, Request
@@ -157,3 +157,13 @@ def test_a_program_survives_the_way_to_the_child():
     steps = (Step("view", "seen", "SELECT 1"),)
     made = program("SELECT 1", steps=steps, groups=("a", "b"))
     assert _read_program(json.loads(json.dumps(asdict(made)))) == made
+
+
+def test_what_needs_more_memory_gets_all_there_is(task):
+    sql = "SELECT 1 AS id, CAST(len(list(md5(range::VARCHAR))) AS VARCHAR) AS name, NULL::DATE AS since FROM range({})"
+    made = task(program(sql.format(3_000_000)))
+    small = replace(made, engine_options={**made.engine_options, "memory_mb": 64})
+    with pytest.raises(OutOfMemory):
+        extract(small, lambda *_: None)
+    large = replace(made, engine_options={**made.engine_options, "memory_mb": 2000})
+    assert run(large)[1] == b"1|3000000|\n"

@@ -13,6 +13,8 @@ from tailrace.catalog.wfm import VIEW_TABLE, WfmTable, load_wfm_tables
 from tailrace.intake.store import stored_type
 from tailrace.intake.wfm.sample import make_sample
 
+pytestmark = [pytest.mark.slow, pytest.mark.share]
+
 TABLES = [table for table in load_wfm_tables().values() if table.name != VIEW_TABLE]
 YEAR = {
     "start": date(2026, 1, 1),

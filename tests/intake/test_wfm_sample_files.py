@@ -24,6 +24,8 @@ FORTNIGHT = {
 }
 LARGE = {**FORTNIGHT, "agents": 200, "end": date(2025, 5, 1), "present": datetime(2025, 3, 1, tzinfo=UTC)}
 
+pytestmark = [pytest.mark.slow, pytest.mark.share]
+
 
 def digests(folder: Path) -> dict[str, str]:
     return {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}

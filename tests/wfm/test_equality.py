@@ -18,6 +18,11 @@ BUS = [row["bu_id"] for row in SMALL["business_unit"]]
 PLACES = {"mu": "management_unit", "ct": "contact_type"}
 WHOLE_YEAR = ("2024-01-01", "2024-12-31")
 FORMATS = [(name, form) for name in EXPORTERS for form in exporter(name)["formats"]]
+LONG = [pytest.mark.slow, pytest.mark.share]
+# One format of each exporter in every run, the others in the long suites.
+ONE_AND_ALL = [
+    pytest.param(name, form, marks=() if form == exporter(name)["formats"][0] else LONG) for name, form in FORMATS
+]
 
 
 def wanted_of(name, dates=WHOLE_YEAR, **more):
@@ -68,12 +73,14 @@ def _styled(how):
 @pytest.mark.req("WM-312", "WM-313", "WM-314", "WM-315", "WM-316", "WM-317", "WM-318", "WM-319", "WM-320")
 @pytest.mark.req("WM-201", "WM-202", "WM-203", "WM-204", "WM-205", "WM-206", "WM-207", "WM-208", "WM-209", "WM-210")
 @pytest.mark.req("SS-927", "WM-005", "WM-211", "WM-212", "SS-802", "SS-803", "SS-804", "SS-510")
-@pytest.mark.parametrize(("name", "form"), FORMATS)
+@pytest.mark.parametrize(("name", "form"), ONE_AND_ALL)
 def test_a_year_of_everything(small_centre, name, form):
     records = compare(small_centre, name, form, wanted_of(name), date_format="mmddyyyy" if form == "PIPE" else None)
     assert records, "the tables hold something for every exporter"
 
 
+@pytest.mark.slow
+@pytest.mark.share
 @pytest.mark.parametrize("date_format", ["mmddyy", "ddmmyy", "ddmmyyyy", "yyyymmdd", "yyyyddmm", "yyddmm", "yymmdd"])
 @pytest.mark.req("SS-901", "SS-902", "SS-903")
 def test_dates_and_times_in_every_layout(small_centre, date_format):
@@ -82,6 +89,8 @@ def test_dates_and_times_in_every_layout(small_centre, date_format):
         compare(small_centre, "agent-schedule-detail", form, wanted, date_format=date_format, time_format="12")
 
 
+@pytest.mark.slow
+@pytest.mark.share
 @pytest.mark.req("SS-824", "SS-825")
 @pytest.mark.parametrize("name", [name for name, form in FORMATS if form == "JSON"])
 def test_empty_members_may_be_kept(small_centre, name):
@@ -98,6 +107,8 @@ def test_fields_choose_and_order_columns(small_centre, form):
     compare(small_centre, "agent-schedule-summary", form, wanted, fields=fields, date_format="yyyymmdd")
 
 
+@pytest.mark.slow
+@pytest.mark.share
 @pytest.mark.req("SS-703", "SS-710", "SS-836", "SS-826", "SS-827", "SS-924", "SS-925", "WM-320")
 @pytest.mark.parametrize("form", ["XML", "JSON"])
 @pytest.mark.parametrize("record_type", ["newAgent", "changedAgent"])
@@ -118,6 +129,8 @@ def test_agents_with_chosen_fields(small_centre, form, record_type, fields):
         compare(small_centre, "agent-export", form, wanted, fields=fields, keep_empty=keep)
 
 
+@pytest.mark.slow
+@pytest.mark.share
 @pytest.mark.req("WM-303", "SS-915", "SS-219")
 @pytest.mark.parametrize("disable", [False, True], ids=["cut", "whole"])
 @pytest.mark.parametrize("modified", [None, datetime(2024, 3, 1), datetime(2030, 1, 1)], ids=["all", "some", "none"])
@@ -133,6 +146,8 @@ def test_schedules_cut_and_whole(small_centre, disable, modified):
         )
 
 
+@pytest.mark.slow
+@pytest.mark.share
 @pytest.mark.req("SS-816", "SS-822", "SS-835")
 @pytest.mark.parametrize(("name", "form"), FORMATS)
 def test_nothing_to_write(small_centre, name, form):

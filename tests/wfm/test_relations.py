@@ -15,6 +15,7 @@ from wfm.product import SAMPLE_PRESENT
 # Clocks change in it, both ways, and the present lies in it.
 FIRST, LAST = date(2026, 10, 1), date(2026, 12, 15)
 CODES = "EXC_EXPORT"
+pytestmark = [pytest.mark.slow, pytest.mark.share]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import duckdb
 import nanoarrow
 
 from tailrace.engines.base import Block, Program, Relation, Scan, Slice
-from tailrace.errors import OutOfMemory, SourceUnavailable
+from tailrace.errors import EngineBroken, OutOfMemory, SourceUnavailable
 
 # A slice should render to some 20 MB: small enough to hold several, large enough that its start (planning the
 # statement, about 10 ms) does not show. A few whole row groups of those intake writes, so that none is read twice.
@@ -269,5 +269,8 @@ def _text(text: str) -> str:
 
 def _unavailable(error: duckdb.Error) -> SourceUnavailable:
     # DuckDB's words may hold paths and values: they go to the log, not to the caller.
-    kind = OutOfMemory if isinstance(error, duckdb.OutOfMemoryException) else SourceUnavailable
-    return kind(f"DuckDB: {cast('Any', type(error)).__name__}: {error}")
+    kinds: dict[type[duckdb.Error], type[SourceUnavailable]] = {
+        duckdb.OutOfMemoryException: OutOfMemory,
+        duckdb.InternalException: EngineBroken,
+    }
+    return kinds.get(type(error), SourceUnavailable)(f"DuckDB: {cast('Any', type(error)).__name__}: {error}")

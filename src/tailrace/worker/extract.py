@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from tailrace.catalog.model import OPENS, ROW_KEY
 from tailrace.engines.base import Block, Engine, Program, Scan, Slice
-from tailrace.errors import ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
+from tailrace.errors import EngineBroken, ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
 from tailrace.formats.base import Format, quote_name, sql_type, write_order
 from tailrace.jobs.model import Limits, RangeRows, Request, Result
 from tailrace.plugins import load_plugin
@@ -120,21 +120,25 @@ def _range(task: Task, rows: RangeRows) -> Scan:
 def _computed(task: Task, program: Program, target: str) -> Scan:
     """Compute the rows; the engine is closed before rendering begins, for its memory.
 
-    Little memory is enough for most, as engines use temporary files; what needs more gets all there is.
+    Little memory is enough for most, as engines use temporary files; what needs more gets all there is. DuckDB 2.0's
+    planner may fail within itself with several threads, never with one.
     """
-    allowed = task.engine_options["memory_mb"]
-    try:
-        rows = _prepare(task, program, target, min(_PREPARE_MB, allowed))
-    except OutOfMemory:
-        if allowed <= _PREPARE_MB:
-            raise
-        rows = _prepare(task, program, target, allowed)
-    return Scan((target,), ROW_KEY, 0, rows, (quote_name(ROW_KEY),), frozenset([target]))
+    allowed = int(task.engine_options["memory_mb"])
+    means = deque([(min(_PREPARE_MB, allowed), task.threads), (allowed, task.threads), (allowed, 1)])
+    while True:
+        memory_mb, threads = means.popleft()
+        try:
+            rows = _prepare(task, program, target, memory_mb, threads)
+        except (OutOfMemory, EngineBroken):
+            if not means:
+                raise
+        else:
+            return Scan((target,), ROW_KEY, 0, rows, (quote_name(ROW_KEY),), frozenset([target]))
 
 
-def _prepare(task: Task, program: Program, target: str, memory_mb: int) -> int:
+def _prepare(task: Task, program: Program, target: str, memory_mb: int, threads: int) -> int:
     connect = load_plugin("tailrace.engines", task.engine).connect
-    with connect({**task.engine_options, "threads": task.threads, "memory_mb": memory_mb}) as engine:
+    with connect({**task.engine_options, "threads": threads, "memory_mb": memory_mb}) as engine:
         return int(engine.prepare(program, target, ROW_KEY, OPENS))
 
 

@@ -8,7 +8,7 @@ from conformance.smartsync.wire import Person, make_person
 from service import Service
 
 
-@pytest.fixture(params=["documented", pytest.param("live", marks=pytest.mark.slow)])
+@pytest.fixture(params=["documented", pytest.param("live", marks=[pytest.mark.slow, pytest.mark.share])])
 def service(request: pytest.FixtureRequest) -> Service:
     """Take the server of each profile in turn; few points differ, so `live` is for the long suites."""
     server: Service = request.getfixturevalue(request.param)

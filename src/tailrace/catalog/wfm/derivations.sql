@@ -71,7 +71,7 @@ SELECT mu_id, tz FROM asked_mu
 UNION
 SELECT m.mu_id, m.tz FROM asked_ct JOIN allocation a USING (ct_id) JOIN management_unit m ON m.mu_id = a.mu_id
 
--- table local_day: local days of each zone in use, from 4 days before the range to 4 after it (WM-003); `shift` takes an instant to local time where that is even
+-- table local_day: local days of the zones in use, 4 more at each end (WM-003); `shift` makes local time where that runs evenly
 WITH
 zone AS (SELECT tz FROM open_mu UNION SELECT tz FROM asked_ct),
 day AS (
@@ -84,7 +84,8 @@ ended AS (
 )
 SELECT tz, date, start_at, stop_at, date < local_date(run_at, tz) AS past,
   CASE WHEN minutes_between(start_at, stop_at) = 1440 AND wall_clock(start_at, tz) = CAST(date AS TIMESTAMP)
-    AND wall_clock(stop_at, tz) = CAST(date + 1 AS TIMESTAMP) AND wall_clock(stop_at - INTERVAL 1 MINUTE, tz) = CAST(date AS TIMESTAMP) + INTERVAL 1439 MINUTE
+      AND wall_clock(stop_at, tz) = CAST(date + 1 AS TIMESTAMP)
+      AND wall_clock(stop_at - INTERVAL 1 MINUTE, tz) = CAST(date AS TIMESTAMP) + INTERVAL 1439 MINUTE
     THEN CAST(date AS TIMESTAMP) - start_at END AS shift
 FROM ended WHERE stop_at > start_at
 
@@ -94,7 +95,7 @@ FROM local_day, request r,
   LATERAL (SELECT unnest(range(0, CAST(stop_at - INTERVAL 1 MICROSECOND AS DATE) - CAST(start_at AS DATE) + 1)) AS n) n
 WHERE date BETWEEN r.start_date AND r.end_date
 
--- table time_range: the instants the range lies between, over all zones; joined by LEFT JOIN ON TRUE, so that what is outside is not read and the planner still expects much
+-- table time_range: the instants all zones' range lies between; by LEFT JOIN ON TRUE what is outside is not read, yet the planner expects much
 SELECT min(start_at) AS start_at, max(stop_at) AS stop_at FROM utc_day
 
 -- table asked_day: local days of each MU by the schedule dates that reach into them; a schedule ends within 48 hours (WM-102)
@@ -242,7 +243,7 @@ WHERE f.period_at >= b.start_at AND f.period_at < b.stop_at
 -- table asked_share: what MUs asked for have of the contacts of CTs (WM-317)
 SELECT m.mu_id, m.tz, a.ct_id, a.contact_share FROM allocation a JOIN asked_mu m ON m.mu_id = a.mu_id WHERE a.contact_share > 0
 
--- view timeline: what was scheduled and worked from each start of either on, up to the next start (WM-207): `sched` from start_at to sched_stop_at, `act` to act_stop_at; what there was just before
+-- view timeline: from each start on either side to the next: `sched` up to sched_stop_at, `act` up to act_stop_at; what was before (WM-207)
 SELECT tv_id, mu_id, date, start_at, next_at,
   CASE WHEN s_stop > start_at THEN s_code END AS sched,
   CASE WHEN s_stop > start_at THEN least(s_stop, next_at) END AS sched_stop_at,
