@@ -1,13 +1,17 @@
 """The S3 store against a real server: links, faults that end in time, and nothing left behind."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import httpx2
+import obstore
 import pytest
 
 from s3_server import BUCKET, own_s3_server
@@ -18,6 +22,13 @@ from tailrace.storage.s3 import open_store
 
 KEY = "tenant/job/1-abc.csv"
 PART = bytes(range(256)) * (8 * 2**20 // 256)
+KILLED = """
+import json, sys, time
+from tailrace.storage.s3 import open_store
+with open_store(json.load(sys.stdin)).create(sys.argv[1]) as writer:
+    writer.write(bytes(9_000_000))
+    time.sleep(600)
+"""
 # Limits short enough for a test, and how long all of them together may take on a slow machine.
 SHORT = {"connect_timeout_s": 1, "timeout_s": 1, "retry_timeout_s": 1}
 SOON_SECONDS = 60
@@ -75,6 +86,17 @@ def test_a_link_brings_the_bytes_and_says_what_they_are(store):
     assert whole.headers["etag"] == part.headers["etag"] == get(link).headers["etag"]
 
 
+@pytest.mark.parametrize(
+    ("virtual_host", "place"),
+    [(True, "https://results.s3.example.com/p/"), (False, "https://s3.example.com/results/p/")],
+)
+def test_both_libraries_look_for_an_object_in_the_same_place(s3_server, virtual_host, place):
+    store = open_store(s3_server.options(endpoint="https://s3.example.com", virtual_host=virtual_host, prefix="p"))
+    ours = obstore.sign(store._store, "GET", "a b/#ü.csv", timedelta(seconds=30)).partition("?")[0]
+    assert store.sign("a b/#ü.csv", 30, "a.csv", "text/csv").partition("?")[0] == ours
+    assert ours == f"{place}a%20b/%23%C3%BC.csv"
+
+
 @pytest.mark.req("CX-507")
 def test_a_changed_link_is_refused(store):
     put(store, KEY, b"data")
@@ -105,6 +127,18 @@ def test_an_upload_that_is_given_up_is_removed_from_the_store(s3_server, store, 
     assert not writing.__exit__(RuntimeError, RuntimeError("on purpose"), None)
     assert s3_server.uploads(options["prefix"]) == []
     assert s3_server.keys(options["prefix"]) == []
+
+
+def test_a_killed_writer_leaves_no_object_and_an_upload_that_can_be_ended(s3_server, store, options):
+    command = [sys.executable, "-c", KILLED, KEY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as writer:
+        writer.stdin.write(json.dumps(options).encode())
+        writer.stdin.close()
+        poll(lambda: s3_server.uploads(options["prefix"]))
+        writer.kill()
+    assert s3_server.keys(options["prefix"]) == []
+    assert store.abort_unfinished(in_an_hour()) == 1
+    assert s3_server.uploads(options["prefix"]) == []
 
 
 @pytest.mark.req("CX-706")

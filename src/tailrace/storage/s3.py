@@ -17,6 +17,8 @@ from tailrace.errors import StorageUnavailable
 from tailrace.storage.remote.objects import Deadlines, ObjectStorage, checked
 
 _TRIES = 3
+# Of a thousand uploads; what is left comes with the next sweep.
+_MOST_PAGES = 10
 
 
 def open_store(options: Mapping[str, Any]) -> "S3Storage":
@@ -64,12 +66,16 @@ class S3Storage(ObjectStorage):
         """List the uploads below the prefix, page by page."""
         found: list[dict[str, Any]] = []
         place: dict[str, Any] = {"Bucket": self._options["bucket"], "Prefix": f"{self._options['prefix']}/"}
-        more = True
-        while more:
+        for _ in range(_MOST_PAGES):
             page = self._call("list_multipart_uploads", **place)
-            found += page.get("Uploads", [])
-            place |= {"KeyMarker": page.get("NextKeyMarker"), "UploadIdMarker": page.get("NextUploadIdMarker")}
-            more = page.get("IsTruncated", False) and bool(place["KeyMarker"])
+            uploads = page.get("Uploads", [])
+            found += uploads
+            if not page.get("IsTruncated") or not uploads:
+                break
+            # Not every store names the place to go on from.
+            last = uploads[-1]
+            place["KeyMarker"] = page.get("NextKeyMarker") or last["Key"]
+            place["UploadIdMarker"] = page.get("NextUploadIdMarker") or last["UploadId"]
         return found
 
     def _place(self, key: str) -> dict[str, str]:

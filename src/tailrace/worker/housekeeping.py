@@ -70,16 +70,17 @@ class Housekeeping:
         store: Storage = load_plugin("tailrace.storage", runtime.settings.storage.kind).open_store(
             runtime.storage_options
         )
+        _forget_short_lived(runtime)
+        orphans = self._remove_old_scratch() + self._remove_replaced_tables() + self._remove_unpublished_tables()
+        # Before results are removed one by one: a store that does not answer ends the sweep here, at the first call.
+        orphans += self._remove_orphans(store)
         for overdue in results.overdue_results(runtime.database, _MOST_AT_ONCE, store.grace):
             # A list, so that one that stays keeps no other from being removed.
             if all([self._remove(store, key) for key in _with_companions(overdue.key)]):  # noqa: C419 - as said
                 results.note_purged(runtime.database, overdue.job_id)
                 self._log.info("result_purged", job=str(overdue.job_id))
         removed = results.remove_old_records(runtime.database)
-        orphans = self._remove_orphans(store) + self._remove_old_scratch()
-        orphans += self._remove_replaced_tables() + self._remove_unpublished_tables()
-        _forget_short_lived(runtime)
-        # Last: an account may be allowed all but this.
+        # Last, as an account may be allowed all but this.
         orphans += store.abort_unfinished(datetime.now(UTC) - _unfinished_age(runtime))
         if removed or orphans:
             self._log.info("swept", records=removed, leavings=orphans)
