@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from psycopg.conninfo import make_conninfo
 
+from s3_server import S3Server, shared_s3_server
 from service import Service, start_service
 from tailrace.database.embedded import EmbeddedPostgres
 from tailrace.database.migrate import migrate
@@ -32,6 +33,15 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     with EmbeddedPostgres(shared / "postgres-data") as conninfo:
         yield conninfo
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Name an S3 server that all test processes of a run share."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    with shared_s3_server(shared / "s3-server") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -158,6 +158,22 @@ def test_every_setting_has_a_description_and_a_default_that_can_be_written_as_to
     assert tomllib.loads("\n".join(f"[{group}]" for group in sorted(groups))).keys() == groups
 
 
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("kind = 's3'", "bucket must be set"),
+        ("kind = 's3'\nbucket = 'files'\nendpoint = 'http://store'", "allow_http"),
+        ("access_key_id = 'key'", "must be set together"),
+        ("prefix = ''", "prefix"),
+        ("prefix = '/'", "prefix"),
+    ],
+)
+def test_settings_of_the_store_must_fit_together(tmp_path, lines, fault):
+    write(tmp_path, f"[storage]\n{lines}\n")
+    with pytest.raises(SettingsInvalid, match=fault):
+        load_settings(tmp_path, {})
+
+
 def test_the_data_folder_is_the_argument_then_the_variable_then_beside_us(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TAILRACE_DATA", "/srv/there")

@@ -42,8 +42,15 @@ class Runtime:
 
     @property
     def storage_options(self) -> dict[str, Any]:
-        """What the configured store needs to be opened."""
-        return {"folder": str(self.settings.storage.folder or self.data / "results")}
+        """What the configured store needs to be opened; may hold a secret, so it is never logged."""
+        storage = self.settings.storage
+        if storage.kind == "local":
+            return {"folder": str(storage.folder or self.data / "results")}
+        secret = storage.secret_access_key
+        return {
+            **storage.model_dump(exclude={"kind", "folder", "secret_access_key"}),
+            "secret_access_key": None if secret is None else secret.get_secret_value(),
+        }
 
 
 @contextmanager

@@ -9,9 +9,9 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from tailrace.errors import SettingsInvalid
@@ -70,6 +70,56 @@ class Storage(_Group):
 
     kind: str = Field("local", description="Kind of store: the name of a file in `tailrace/storage`.")
     folder: Path | None = Field(None, description="Folder of the local store. Not set: `results` in the data folder.")
+    bucket: str | None = Field(None, min_length=3, max_length=222, description="Bucket; it must be there.")
+    prefix: str = Field(
+        "tailrace",
+        pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$",
+        description="What keys in the bucket begin with. All below it belongs to one Tailrace service: what no job "
+        "points to is removed.",
+    )
+    endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#\s@]+$",
+        description="Scheme and host of a store that is not AWS's own. Clients download from there, so they must reach "
+        "it by this name.",
+    )
+    region: str | None = Field(None, description="Region of the bucket. Not set: `AWS_REGION`, otherwise us-east-1.")
+    access_key_id: str | None = Field(
+        None,
+        description="Key of the store's account. Not set: what the machine gives, such as `AWS_ACCESS_KEY_ID` or "
+        "its role.",
+    )
+    secret_access_key: SecretStr | None = Field(None, description="Secret that belongs to that key.")
+    virtual_host: Switch = Field(
+        False, description="Whether the bucket is part of the host's name, as `bucket.host`, instead of the path."
+    )
+    allow_http: Switch = Field(
+        False, description="Whether the endpoint may be http; bytes and links are readable on the way then."
+    )
+    connect_timeout_s: int = Field(5, ge=1, le=300, description="Longest wait for a connection to the store.")
+    timeout_s: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="Longest time of one request, such as a part of 8 MiB, and longest silence of a download.",
+    )
+    retry_timeout_s: int = Field(
+        20,
+        ge=1,
+        le=3600,
+        description="How long a request that fails is tried again; an attempt then under way may end.",
+    )
+
+    @model_validator(mode="after")
+    def check_together(self) -> Self:
+        """A store other than the folder has a bucket, and http is meant."""
+        if self.kind != "local" and self.bucket is None:
+            raise ValueError("bucket must be set for a store that is not local")
+        if (self.endpoint or "").startswith("http:") and not self.allow_http:
+            raise ValueError("endpoint is http, which allow_http must allow")
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key must be set together")
+        return self
 
 
 class Catalog(_Group):

@@ -4,22 +4,28 @@ A new store needs one entry in `OPEN`; without it these tests fail by its name.
 """
 
 import gc
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service import poll
 from tailrace.errors import StorageUnavailable
 from tailrace.plugins import load_plugin, plugin_names
 from tailrace.storage.base import BLOCK_BYTES, StoredObject
 
-OPEN = {"local": lambda folder: {"folder": str(folder / "results")}}
+OPEN = {
+    "local": lambda folder, _: {"folder": str(folder / "results")},
+    "s3": lambda _, server: server().options(),
+}
 KEY = "tenant/job/1-abc.csv"
 LARGE = bytes(range(256)) * (3 * BLOCK_BYTES // 256) + b"the end"
 
 
 @pytest.fixture(params=plugin_names("tailrace.storage"))
 def store(request, tmp_path):
-    return load_plugin("tailrace.storage", request.param).open_store(OPEN[request.param](tmp_path))
+    options = OPEN[request.param](tmp_path, lambda: request.getfixturevalue("s3_server"))
+    return load_plugin("tailrace.storage", request.param).open_store(options)
 
 
 def put(store, key, *blocks):
@@ -137,15 +143,34 @@ def test_the_list_tells_key_size_and_time(store):
     assert all(isinstance(one, StoredObject) and before < one.written_at <= datetime.now(UTC) for one in found)
 
 
-def test_what_was_left_unfinished_is_listed_so_that_it_can_be_removed(store):
+def test_what_was_left_unfinished_can_be_removed(store):
+    """As an object that is listed, or all at once."""
     writing = store.create(KEY)
-    writing.__enter__().write(b"half")
+    writing.__enter__().write(LARGE * 8)
     listed = [found.key for found in store.list_objects()]
-    assert len(listed) == 1
-    store.delete(listed[0])
+    aborted = poll(lambda: listed or store.abort_unfinished(datetime.now(UTC) + timedelta(seconds=1)))
+    assert len(listed or [aborted]) == 1
+    for key in listed:
+        store.delete(key)
     assert list(store.list_objects()) == []
+    assert store.abort_unfinished(datetime.now(UTC) + timedelta(seconds=1)) == 0
     with pytest.raises(StorageUnavailable):  # its file is gone: it must not claim to have published it
         writing.__exit__(None, None, None)
+    assert list(store.list_objects()) == []
+
+
+def test_what_is_being_written_is_not_removed_as_unfinished(store):
+    with store.create(KEY) as writer:
+        writer.write(LARGE * 8)
+        assert store.abort_unfinished(datetime.now(UTC) - timedelta(minutes=1)) == 0
+        writer.write(b"!")
+    assert store.size(KEY) == 8 * len(LARGE) + 1
+
+
+def test_a_store_that_signs_links_does_so_for_keys_of_its_own(store):
+    put(store, KEY, b"x")
+    link = store.sign(KEY, 30, "file.csv", "text/csv")
+    assert link is None or link.startswith("http")
 
 
 OUTSIDE = ["../secret", "a/../../secret", "/etc/passwd", "a/b/../../../secret", "..", "tenant/../../secret"]
@@ -163,6 +188,8 @@ def test_a_key_that_leads_out_is_refused(store, tmp_path, key):
         store.read(key, 0, 6)
     with pytest.raises(StorageUnavailable):
         store.delete(key)
+    with suppress(StorageUnavailable):
+        assert store.sign(key, 30, "file.csv", "text/csv") is None
     assert secret.read_text() == "canary"
 
 

@@ -159,7 +159,7 @@ def test_a_result_expires_by_the_clock_alone(house):
     lease = succeed(house)
     key = house.result(lease).key
     assert view(house, lease).state == "succeeded"
-    assert results.find_download(house.database, key, "99999999999999").job_id == lease.job_id
+    assert results.find_download(house.database, key, "99999999999999").id == lease.job_id
     house.set(lease.job_id, "result_until = now()")
     assert view(house, lease).state == "expired"
     assert results.view_jobs(house.database, lease.tenant_id, "cxone") == [(lease.job_id, "expired")]

@@ -11,6 +11,8 @@ from uuid import UUID
 from tailrace.database.pool import Database
 from tailrace.errors import UnknownJob
 from tailrace.jobs.model import SHOWN_STATE, JobView, Request
+from tailrace.plugins import load_plugin
+from tailrace.storage.base import Storage
 
 # Digits of a time in milliseconds until the year 5138.
 _LONGEST_EXPIRES = 14
@@ -37,7 +39,7 @@ class Download:
     version: str
     start_date: date
     end_date: date
-    job_id: UUID
+    id: UUID
 
 
 def view_job(database: Database, tenant_id: UUID, dialect: str, job_id: UUID) -> JobView:
@@ -75,6 +77,28 @@ def find_request(database: Database, job_id: UUID) -> Request:
     """Read what a job was asked for."""
     [row] = database.execute("SELECT request FROM jobs WHERE id = %(id)s", {"id": job_id})
     return Request.from_json(row.request)
+
+
+def link_to_store(storage: Storage, job: JobView, life_seconds: int) -> str | None:
+    """Make a link to a succeeded job's file that leads straight to the store; None when the server sends the bytes.
+
+    Its life, of whole seconds, begins by this machine's clock and ends by the store's (CX-503, CX-506).
+    """
+    if job.result_key is None or job.result_until is None:
+        raise UnknownJob("Job not found")
+    left = int((job.result_until - job.read_at).total_seconds())
+    return storage.sign(job.result_key, max(1, min(life_seconds, left)), name_file(job), media_type(job.format))
+
+
+def name_file(result: Download | JobView) -> str:
+    """Name the file a result is saved as (CX-510)."""
+    dates = f"{result.start_date}_{result.end_date}"
+    return f"{result.dataset}_v{result.version}_{dates}_{result.id}.{result.format}"
+
+
+def media_type(name: str) -> str:
+    """Tell what `Content-Type` says of a format."""
+    return str(load_plugin("tailrace.formats", name).create((), {}).media_type)
 
 
 def sign_link(link_key: bytes, job: JobView, life_seconds: int) -> str:
@@ -125,15 +149,15 @@ class Overdue:
     until: datetime
 
 
-def overdue_results(database: Database, most: int) -> list[Overdue]:
-    """List results past their retention that have not been purged, oldest first."""
+def overdue_results(database: Database, most: int, grace: timedelta = timedelta()) -> list[Overdue]:
+    """List results past their retention, and past the grace, that have not been purged, oldest first."""
     rows = database.execute(
         """
         SELECT id, result_key, result_until FROM jobs
-        WHERE state = 'succeeded' AND result_until <= now() AND result_purged_at IS NULL
+        WHERE state = 'succeeded' AND result_until <= now() - %(grace)s AND result_purged_at IS NULL
         ORDER BY result_until LIMIT %(most)s
         """,
-        {"most": most},
+        {"most": most, "grace": grace},
     )
     return [Overdue(*row) for row in rows]
 

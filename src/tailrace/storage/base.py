@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 # Reads are handed on in blocks of this size: large ones cost a tenth of small ones.
@@ -27,7 +27,13 @@ class Writer(Protocol):
 
 
 class Storage(Protocol):
-    """A store's face; a module in this folder offers `open_store(options)` that returns one."""
+    """A store's face; a module in this folder offers `open_store(options)` that returns one.
+
+    `grace` is how long an object is still wanted when its time is over, for those who began to download it in time:
+    nothing where one that was deleted is read to its end.
+    """
+
+    grace: timedelta
 
     def create(self, key: str) -> AbstractContextManager[Writer]:
         """Write an object: it exists, whole, when the context ends well, and not at all otherwise."""
@@ -42,7 +48,13 @@ class Storage(Protocol):
         """Remove an object; no fault when it is gone already; raises StorageUnavailable when it stays."""
 
     def list_objects(self) -> Iterator[StoredObject]:
-        """Yield all objects, those left behind unfinished included."""
+        """Yield all objects, and those left behind unfinished where the store shows them as objects."""
+
+    def sign(self, key: str, life_seconds: int, filename: str, media_type: str) -> str | None:
+        """Sign a link that lets anybody fetch the object from the store for so long; None where the server must."""
+
+    def abort_unfinished(self, before: datetime) -> int:
+        """Remove what was begun before, never ended, and is not listed; returns how many; raises StorageUnavailable."""
 
 
 class OpenStore(Protocol):

@@ -8,7 +8,6 @@ from starlette.responses import Response, StreamingResponse
 
 from tailrace.jobs import results
 from tailrace.jobs.results import Download
-from tailrace.plugins import load_plugin
 from tailrace.web.errors import Refusal
 from tailrace.web.requests import State
 
@@ -53,12 +52,9 @@ def download(key: str, request: Request, state: State, expires: str = "", signat
 
 
 def _headers(found: Download, etag: str) -> dict[str, str]:
-    media_type = load_plugin("tailrace.formats", found.format).create((), {}).media_type
-    dates = f"{found.start_date}_{found.end_date}"
-    name = f"{found.dataset}_v{found.version}_{dates}_{found.job_id}.{found.format}"
     return {
-        "Content-Type": media_type,
-        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Type": results.media_type(found.format),
+        "Content-Disposition": f'attachment; filename="{results.name_file(found)}"',
         "Accept-Ranges": "bytes",
         "ETag": etag,
         "Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(found.sha256)).decode()}:",

@@ -25,6 +25,7 @@ _INTERVAL_SECONDS = 60.0
 _MOST_AT_ONCE = 500
 # Leavings are removed within two hours (CX-706); a job's own time is over long before.
 _LEAVINGS_AGE = timedelta(minutes=90)
+_UPLOAD_MARGIN = timedelta(minutes=10)
 # A load of many files publishes them at its end; it touches them first, so this only has to outlast one file.
 _LOAD_AGE = timedelta(hours=24)
 
@@ -69,15 +70,18 @@ class Housekeeping:
         store: Storage = load_plugin("tailrace.storage", runtime.settings.storage.kind).open_store(
             runtime.storage_options
         )
-        for overdue in results.overdue_results(runtime.database, _MOST_AT_ONCE):
+        _forget_short_lived(runtime)
+        orphans = self._remove_old_scratch() + self._remove_replaced_tables() + self._remove_unpublished_tables()
+        # Before results are removed one by one: a store that does not answer ends the sweep here, at the first call.
+        orphans += self._remove_orphans(store)
+        for overdue in results.overdue_results(runtime.database, _MOST_AT_ONCE, store.grace):
             # A list, so that one that stays keeps no other from being removed.
             if all([self._remove(store, key) for key in _with_companions(overdue.key)]):  # noqa: C419 - as said
                 results.note_purged(runtime.database, overdue.job_id)
                 self._log.info("result_purged", job=str(overdue.job_id))
         removed = results.remove_old_records(runtime.database)
-        orphans = self._remove_orphans(store) + self._remove_old_scratch()
-        orphans += self._remove_replaced_tables() + self._remove_unpublished_tables()
-        _forget_short_lived(runtime)
+        # Last, as an account may be allowed all but this.
+        orphans += store.abort_unfinished(datetime.now(UTC) - _unfinished_age(runtime))
         if removed or orphans:
             self._log.info("swept", records=removed, leavings=orphans)
 
@@ -124,6 +128,13 @@ class Housekeeping:
         longest = timedelta(seconds=max(settings.cxone.job_timeout_s, settings.smartsync.job_timeout_s))
         before = (datetime.now(UTC) - (longest + _LEAVINGS_AGE)).timestamp()
         return _remove_scratch(self._runtime.scratch.glob("rows-*"), before)
+
+
+def _unfinished_age(runtime: Runtime) -> timedelta:
+    """Tell when an upload belongs to no attempt any more: later than any job may run."""
+    settings = runtime.settings
+    longest = timedelta(seconds=max(settings.cxone.job_timeout_s, settings.smartsync.job_timeout_s))
+    return max(_LEAVINGS_AGE, longest + _UPLOAD_MARGIN)
 
 
 def _remove_scratch(folders: Iterable[Path], before: float) -> int:

@@ -37,8 +37,10 @@ def describe_job(state: WebState, job: JobView) -> JsonAnswer:
 
 
 def make_link(state: WebState, job: JobView) -> str:
-    """Make a fresh link to the file of a succeeded job."""
-    return state.public_url + results.sign_link(state.link_key, job, state.runtime.settings.cxone.link_life_s)
+    """Make a fresh link to the file of a succeeded job: to the store if that signs links, otherwise to the server."""
+    life_seconds = state.runtime.settings.cxone.link_life_s
+    to_store = results.link_to_store(state.storage, job, life_seconds)
+    return to_store or state.public_url + results.sign_link(state.link_key, job, life_seconds)
 
 
 def error_text(job: JobView) -> str | None:

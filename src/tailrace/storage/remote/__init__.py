@@ -1,0 +1,1 @@
+"""What object stores reached over the network have in common."""
