@@ -61,10 +61,10 @@ class Database:
         Raises DatabaseUnavailable when the server cannot be reached or goes away.
         """
         with _translated(), self._pool.connection() as connection:
-            role = tenant and self._role_on(connection)
+            first = None if tenant is None else _SCOPE_FIRST.format(self._role_on(connection), str(tenant))
             with connection.transaction():
-                if tenant is not None:
-                    connection.execute(_SCOPE_FIRST.format(role, str(tenant)))
+                if first is not None:
+                    connection.execute(first)
                 yield connection
 
     def execute(
