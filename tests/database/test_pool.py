@@ -1,10 +1,12 @@
 """Connections that die are replaced at once, and outages have one name."""
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import psycopg
 import pytest
 
+from service import poll
 from tailrace.database.pool import Database
 from tailrace.errors import DatabaseUnavailable
 
@@ -43,3 +45,16 @@ def test_a_server_that_is_not_there_is_an_outage(conninfo):
 def test_an_unreadable_address_is_told_at_once():
     with pytest.raises(DatabaseUnavailable, match="DATABASE_URL cannot be read"):
         Database("postgresql://[broken")
+
+
+def test_a_connection_ended_during_a_statement_for_a_tenant_is_an_outage(database):
+    end = """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE query LIKE 'SELECT pg_sleep(9%' AND datname = current_database()
+        """
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(database.execute, "SELECT pg_sleep(9)", tenant=uuid4())
+        poll(lambda: database.execute(end))
+        with pytest.raises(DatabaseUnavailable):
+            asked.result()
+    assert [row.answer for row in database.execute("SELECT 1 AS answer", tenant=uuid4())] == [1]

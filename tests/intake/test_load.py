@@ -225,7 +225,7 @@ def test_a_lost_answer_to_commit_is_asked_for_again(load, database, tables, tmp_
             if len(calls) == 1:
                 raise DatabaseUnavailable("lost")
 
-    monkeypatch.setattr(Database, "transaction", lambda self: Losing(transaction(self)))
+    monkeypatch.setattr(Database, "transaction", lambda self, **scope: Losing(transaction(self, **scope)))
     assert load(write_csv(tmp_path / "a.csv", [GOOD])).rows == 1
     assert len(calls) == 2
     assert read_stored(tables, COLUMNS) == [STORED]

@@ -38,7 +38,7 @@ class Choices:
 def find_choices(database: Database, tenant_id: UUID) -> Choices:
     """Find what a tenant's requests may name, all as of one moment."""
     tenant = {"tenant": tenant_id}
-    with database.transaction() as connection:
+    with database.transaction(tenant=tenant_id) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         attributes = connection.execute(
             'SELECT name FROM wfm_code_attributes WHERE tenant_id = %(tenant)s ORDER BY name COLLATE "C"', tenant

@@ -83,6 +83,7 @@ def list_entities(
         ORDER BY array_position(%(types)s::text[], e.entity_type), e.entity_id
         """,
         {"tenant": tenant_id, "user": user_id, "types": list(types), "since": since},
+        tenant=tenant_id,
     )
     return [ListedEntity(*row) for row in rows]
 
@@ -95,6 +96,7 @@ def viewable(database: Database, tenant_id: UUID, user_id: UUID, entity_type: st
         WHERE e.tenant_id = %(tenant)s AND e.entity_type = %(type)s AND {_VIEWED} ORDER BY e.entity_id
         """,
         {"tenant": tenant_id, "user": user_id, "type": entity_type},
+        tenant=tenant_id,
     )
     return [row.entity_id for row in rows]
 
@@ -120,6 +122,7 @@ def refused(
             "types": [kind for kind, _ in pairs],
             "ids": [number for _, number in pairs],
         },
+        tenant=tenant_id,
     )
     may = set(map(tuple, rows))
     wanting = {
@@ -139,6 +142,7 @@ def views_of(database: Database, tenant: Tenant) -> dict[UUID, list[View]]:
         ORDER BY user_id, array_position(%(types)s::text[], entity_type), entity_id
         """,
         {"tenant": tenant.id, "types": list(ENTITY_TYPES)},
+        tenant=tenant.id,
     )
     found: dict[UUID, list[View]] = {}
     for row in rows:
@@ -148,7 +152,7 @@ def views_of(database: Database, tenant: Tenant) -> dict[UUID, list[View]]:
 
 def grant_views(database: Database, user: User, views: Sequence[View]) -> None:
     """Let a user View entities, all or none of them; raises UnknownEntity, naming those that do not exist."""
-    with database.transaction() as connection:
+    with database.transaction(tenant=user.tenant_id) as connection:
         known = connection.execute(
             f"""
             SELECT asked.entity_type, asked.entity_id FROM {_ASKED}
@@ -172,7 +176,7 @@ def grant_views(database: Database, user: User, views: Sequence[View]) -> None:
 
 def withdraw_views(database: Database, user: User, views: Sequence[View]) -> None:
     """Take View back, all or nothing; raises StillViewable where a wider permission would leave it in force."""
-    with database.transaction() as connection:
+    with database.transaction(tenant=user.tenant_id) as connection:
         connection.execute(
             f"""
             DELETE FROM entity_views v USING {_ASKED}

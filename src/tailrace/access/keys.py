@@ -56,6 +56,7 @@ def create_key(database: Database, user: User) -> NewKey:
             "user": user.id,
             "hash": hash_secret(new.access_key_secret),
         },
+        tenant=user.tenant_id,
     )
     return new
 
@@ -69,6 +70,7 @@ def list_keys(database: Database, tenant: Tenant) -> list[Key]:
         WHERE k.tenant_id = %(tenant)s ORDER BY k.created_at, k.id
         """,
         {"tenant": tenant.id},
+        tenant=tenant.id,
     )
     return [Key(*row) for row in rows]
 
@@ -81,6 +83,7 @@ def revoke_key(database: Database, tenant: Tenant, access_key_id: str) -> None:
         WHERE tenant_id = %(tenant)s AND id = %(id)s RETURNING id
         """,
         {"tenant": tenant.id, "id": access_key_id},
+        tenant=tenant.id,
     )
     if not rows:
         raise UnknownKey(f"Tenant '{tenant.name}' has no access key of that id.")

@@ -29,7 +29,7 @@ def set_password(database: Database, user: User, password: str) -> None:
     """Set a user's password and end the user's sessions (SS-031); raises PasswordInvalid."""
     _check(password)
     hashed = _hash(password)
-    with database.transaction() as connection:
+    with database.transaction(tenant=user.tenant_id) as connection:
         parameters = {"tenant": user.tenant_id, "user": user.id, "hash": hashed}
         connection.execute(
             "UPDATE users SET password_hash = %(hash)s WHERE tenant_id = %(tenant)s AND id = %(user)s", parameters

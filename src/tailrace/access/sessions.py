@@ -92,6 +92,7 @@ def end_session(database: Database, session: Session) -> None:
     database.execute(
         "DELETE FROM sessions WHERE tenant_id = %(tenant)s AND id = %(id)s",
         {"tenant": session.tenant_id, "id": session.id},
+        tenant=session.tenant_id,
     )
 
 

@@ -105,6 +105,7 @@ class Tokens:
             WHERE u.tenant_id = %(tenant)s AND u.id = %(user)s
             """,
             {"tenant": principal.tenant_id, "user": principal.user_id},
+            tenant=principal.tenant_id,
         )
         return {name: value for name, value in self._identity(KeyOwner(*row)).items() if name != "iss"}
 

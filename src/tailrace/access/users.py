@@ -30,6 +30,7 @@ def create_user(database: Database, tenant: Tenant, name: str) -> User:
         [row] = database.execute(
             "INSERT INTO users (tenant_id, name) VALUES (%(tenant)s, %(name)s) RETURNING id, tenant_id, name, active",
             {"tenant": tenant.id, "name": name},
+            tenant=tenant.id,
         )
     except UniqueViolation:
         raise AlreadyExists(f"Tenant '{tenant.name}' has a user '{name}' already.") from None
@@ -53,6 +54,7 @@ def list_users(database: Database, tenant: Tenant) -> list[User]:
         FROM users u WHERE u.tenant_id = %(tenant)s ORDER BY u.name
         """,
         {"tenant": tenant.id},
+        tenant=tenant.id,
     )
     return [User(row.id, row.tenant_id, row.name, row.active, tuple(row.permissions)) for row in rows]
 
@@ -60,7 +62,7 @@ def list_users(database: Database, tenant: Tenant) -> list[User]:
 def set_active(database: Database, user: User, *, active: bool) -> None:
     """Lock a user or undo that; a locked one's keys and tokens are refused, and its sessions end (SS-031)."""
     parameters = {"tenant": user.tenant_id, "user": user.id, "active": active}
-    with database.transaction() as connection:
+    with database.transaction(tenant=user.tenant_id) as connection:
         connection.execute(
             "UPDATE users SET active = %(active)s WHERE tenant_id = %(tenant)s AND id = %(user)s", parameters
         )
@@ -76,12 +78,17 @@ def allow(database: Database, user: User, permission_ids: Sequence[str]) -> None
         SELECT %(tenant)s, %(user)s, unnest(%(ids)s::text[]) ON CONFLICT DO NOTHING
         """,
         {"tenant": user.tenant_id, "user": user.id, "ids": list(permission_ids)},
+        tenant=user.tenant_id,
     )
 
 
 def deny(database: Database, user: User, permission_ids: Sequence[str]) -> None:
     """Withdraw permissions from a user; accepted jobs go on, but no link is given out any more (CX-823)."""
     database.execute(
-        "DELETE FROM user_permissions WHERE user_id = %(user)s AND permission_id = ANY(%(ids)s)",
-        {"user": user.id, "ids": list(permission_ids)},
+        """
+        DELETE FROM user_permissions
+        WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND permission_id = ANY(%(ids)s)
+        """,
+        {"tenant": user.tenant_id, "user": user.id, "ids": list(permission_ids)},
+        tenant=user.tenant_id,
     )

@@ -2,7 +2,10 @@
 
 from importlib.resources import files
 
+import structlog
+
 from tailrace.database.pool import Database
+from tailrace.database.tenant_role import make_role
 from tailrace.errors import DatabaseUnavailable
 
 # Any constant will do, as long as no other program locks the same number in this database.
@@ -11,6 +14,8 @@ _LOCK = 7_414_651_001
 
 def migrate(database: Database) -> list[str]:
     """Run the migrations that have not run yet and return their names; safe from many processes at once.
+
+    Also sees to the role for statements of one tenant; where it cannot be had, an event says so.
 
     Raises DatabaseUnavailable when the database holds migrations this version does not know.
     """
@@ -31,4 +36,8 @@ def migrate(database: Database) -> list[str]:
         for name in missing:
             connection.execute(scripts[name].encode())
             connection.execute("INSERT INTO migrations (name) VALUES (%s)", [name])
+        wanting = make_role(connection, anew=bool(missing))
+    if wanting:
+        log = structlog.get_logger()
+        (log.info if wanting["policies_apply"] else log.warning)("tenant_role_missing", **wanting)
     return missing

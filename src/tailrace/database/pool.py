@@ -5,12 +5,15 @@ import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, LiteralString
+from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from tailrace.database.tenant_role import find_role
 from tailrace.errors import DatabaseUnavailable
 
 Connection = psycopg.Connection[Any]
@@ -21,13 +24,19 @@ _OUTAGES = (
     psycopg.errors.IdleInTransactionSessionTimeout,
     PoolTimeout,
 )
+# What makes a transaction one tenant's, until its end: as a query, and as commands that may come before any query.
+_SCOPE = "SELECT set_config('role', %s, true) AS role, set_config('tailrace.tenant', %s, true) AS tenant"
+_SCOPE_FIRST = sql.SQL("SET LOCAL ROLE {}; SET LOCAL tailrace.tenant = {}")
 
 # The pool reports every failed reconnect as a warning of its own; /readyz and our events tell it once.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 class Database:
-    """The control plane's database, shared by the threads of one process."""
+    """The control plane's database, shared by the threads of one process.
+
+    What is done with `tenant` sees and writes rows of that tenant alone, whatever the statements say; without it, all.
+    """
 
     def __init__(self, conninfo: str, *, size: int = 10, timeout_seconds: int = 10) -> None:
         """Prepare the pool; connections are opened when they are needed."""
@@ -43,21 +52,46 @@ class Database:
             kwargs={"row_factory": namedtuple_row, "autocommit": True},
             check=self._check,
         )
+        self._role: str | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, tenant: UUID | None = None) -> Iterator[Connection]:
         """Lend a connection inside a transaction: committed at the end, rolled back on an exception.
 
         Raises DatabaseUnavailable when the server cannot be reached or goes away.
         """
-        with _translated(), self._pool.connection() as connection, connection.transaction():
-            yield connection
+        with _translated(), self._pool.connection() as connection:
+            first = None if tenant is None else _SCOPE_FIRST.format(self._role_on(connection), str(tenant))
+            with connection.transaction():
+                if first is not None:
+                    connection.execute(first)
+                yield connection
 
-    def execute(self, statement: LiteralString, parameters: dict[str, Any] | None = None) -> list[Any]:
+    def execute(
+        self, statement: LiteralString, parameters: dict[str, Any] | None = None, *, tenant: UUID | None = None
+    ) -> list[Any]:
         """Run one statement in a transaction of its own and return its rows (named tuples)."""
         with _translated(), self._pool.connection() as connection:
-            cursor = connection.execute(statement, parameters)
+            if tenant is None:
+                cursor = connection.execute(statement, parameters)
+            else:
+                cursor = self._execute_for(connection, tenant, statement, parameters)
             return cursor.fetchall() if cursor.description else []
+
+    def _execute_for(
+        self, connection: Connection, tenant: UUID, statement: LiteralString, parameters: dict[str, Any] | None
+    ) -> "psycopg.Cursor[Any]":
+        """Run a statement for one tenant, in one round trip: what a pipeline sends is one transaction."""
+        role = self._role_on(connection)
+        with connection.pipeline():
+            connection.execute(_SCOPE, [role, str(tenant)])
+            return connection.execute(statement, parameters)
+
+    def _role_on(self, connection: Connection) -> str:
+        """Name the role that a tenant's statements run as, looked up once."""
+        if self._role is None:
+            self._role = find_role(connection)
+        return self._role
 
     def listen(self, channel: LiteralString) -> Connection:
         """Open a connection of its own that hears the notifications of a channel; the caller closes it."""

@@ -58,6 +58,7 @@ def stored_files(
         ORDER BY loaded_at, id
         """,
         {"tenant_id": tenant_id, "dataset": dataset, "start": start, "end": end},
+        tenant=tenant_id,
     )
     return [
         StoredFile(
@@ -76,6 +77,7 @@ def known_inputs(database: Database, tenant_id: UUID, dataset: str, sha256s: Seq
           AND replaced_at IS NULL
         """,
         {"tenant_id": tenant_id, "dataset": dataset, "sha256s": list(sha256s)},
+        tenant=tenant_id,
     )
     return {row.input_sha256: row.input_name for row in rows}
 
@@ -124,6 +126,7 @@ def wfm_files(database: Database, tenant_id: UUID) -> dict[str, list[str]]:
         WHERE tenant_id = %(tenant_id)s AND starts_with(dataset, %(prefix)s) AND replaced_at IS NULL GROUP BY dataset
         """,
         {"tenant_id": tenant_id, "prefix": PREFIX},
+        tenant=tenant_id,
     )
     return {row.dataset.removeprefix(PREFIX): list(row.paths) for row in rows}
 

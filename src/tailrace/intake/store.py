@@ -164,7 +164,7 @@ class Written:
         sent = False
         for last_try in (False, True):
             try:
-                with self._database.transaction() as connection:
+                with self._database.transaction(tenant=self._tenant.id) as connection:
                     published = publish(connection)
                     sent = True
                 break

@@ -240,12 +240,13 @@ def cancel(database: Database, tenant_id: UUID, job_id: UUID) -> State | None:
         WHERE tenant_id = %(tenant)s AND id = %(id)s AND state IN ('queued', 'running') RETURNING id
         """,
         at,
+        tenant=tenant_id,
     )
     if stopped:
         database.execute("NOTIFY " + CHANNEL)
         return "cancelled"
     # A statement of its own: the one above may have waited for a worker to finish, and its snapshot is older than that.
-    rows = database.execute("SELECT state FROM jobs WHERE tenant_id = %(tenant)s AND id = %(id)s", at)
+    rows = database.execute("SELECT state FROM jobs WHERE tenant_id = %(tenant)s AND id = %(id)s", at, tenant=tenant_id)
     return rows[0].state if rows else None
 
 
@@ -256,7 +257,7 @@ def list_jobs(database: Database, tenant_id: UUID) -> list[JobRow]:
                result_rows, result_bytes, error_code
         FROM jobs WHERE tenant_id = %(tenant)s ORDER BY created_at DESC, id
         """
-    rows = database.execute(statement, {"tenant": tenant_id})
+    rows = database.execute(statement, {"tenant": tenant_id}, tenant=tenant_id)
     return [JobRow(*row) for row in rows]
 
 

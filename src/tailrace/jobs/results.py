@@ -5,7 +5,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from tailrace.database.pool import Database
@@ -45,7 +45,7 @@ class Download:
 def view_job(database: Database, tenant_id: UUID, dialect: str, job_id: UUID) -> JobView:
     """Show one job of the tenant; raises UnknownJob for any other id."""
     statement: Any = _VIEW + _SHOWN + " AND id = %(id)s"
-    rows = database.execute(statement, {"tenant": tenant_id, "dialect": dialect, "id": job_id})
+    rows = database.execute(statement, {"tenant": tenant_id, "dialect": dialect, "id": job_id}, tenant=tenant_id)
     if not rows:
         raise UnknownJob("Job not found")
     return JobView(*rows[0])
@@ -54,7 +54,7 @@ def view_job(database: Database, tenant_id: UUID, dialect: str, job_id: UUID) ->
 def view_jobs(database: Database, tenant_id: UUID, dialect: str) -> list[tuple[UUID, str]]:
     """List id and state of the tenant's jobs, newest first, ties by id (CX-303)."""
     statement: Any = f"SELECT id, {SHOWN_STATE} FROM jobs {_SHOWN} ORDER BY created_at DESC, id"
-    rows = database.execute(statement, {"tenant": tenant_id, "dialect": dialect})
+    rows = database.execute(statement, {"tenant": tenant_id, "dialect": dialect}, tenant=tenant_id)
     return [(row.id, row.state) for row in rows]
 
 
@@ -69,13 +69,14 @@ def view_own_job(database: Database, tenant_id: UUID, user_id: UUID, dialect: st
 def view_own_jobs(database: Database, tenant_id: UUID, user_id: UUID, dialect: str) -> list[JobView]:
     """Show all jobs that the user made, newest first, ties by id."""
     statement: Any = _VIEW + _SHOWN + " AND user_id = %(user)s ORDER BY created_at DESC, id"
-    rows = database.execute(statement, {"tenant": tenant_id, "user": user_id, "dialect": dialect})
+    rows = database.execute(statement, {"tenant": tenant_id, "user": user_id, "dialect": dialect}, tenant=tenant_id)
     return [JobView(*row) for row in rows]
 
 
-def find_request(database: Database, job_id: UUID) -> Request:
-    """Read what a job was asked for."""
-    [row] = database.execute("SELECT request FROM jobs WHERE id = %(id)s", {"id": job_id})
+def find_request(database: Database, tenant_id: UUID, job_id: UUID) -> Request:
+    """Read what a job of the tenant was asked for."""
+    statement: LiteralString = "SELECT request FROM jobs WHERE tenant_id = %(tenant)s AND id = %(id)s"
+    [row] = database.execute(statement, {"tenant": tenant_id, "id": job_id}, tenant=tenant_id)
     return Request.from_json(row.request)
 
 

@@ -64,7 +64,7 @@ def submit(
     """
     if order.permission_id and order.permission_id not in caller.permissions:
         raise NotPermitted("User does not have permission to extract this entity")
-    with database.transaction() as connection:
+    with database.transaction(tenant=caller.tenant_id) as connection:
         if repeatable and (earlier := find_earlier(connection, caller.user_id, repeatable)):
             return earlier
         _check_rules(connection, caller, order.dialect, rules)

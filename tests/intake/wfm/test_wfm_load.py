@@ -287,7 +287,7 @@ def test_a_lost_answer_to_commit_is_asked_for_again(house, database, monkeypatch
             if len(calls) == 2:  # the first one read the state
                 raise DatabaseUnavailable("lost")
 
-    monkeypatch.setattr(Database, "transaction", lambda self: Losing(transaction(self)))
+    monkeypatch.setattr(Database, "transaction", lambda self, **scope: Losing(transaction(self, **scope)))
     assert house.load({"data_group": lines("group_id,name", "1,A", "2,B")}).rows == 2
     assert len(calls) == 3
     assert house.stored()["data_group"] == [(1, "A"), (2, "B")]

@@ -1,11 +1,12 @@
 """Copies to PostgreSQL what requests are checked against, so that no request reads stored files."""
 
+import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
 import duckdb
+from psycopg.types.json import Json
 
 from tailrace.catalog.wfm import VIEW_TABLE
 from tailrace.database.pool import Connection
@@ -13,6 +14,7 @@ from tailrace.formats.base import quote_text
 from tailrace.intake.wfm.checks import ENTITIES
 from tailrace.intake.wfm.state import State
 
+_ROWS_AT_ONCE = 10_000
 _IN_ZONE = ("management_unit", "contact_type")
 
 
@@ -29,20 +31,15 @@ def rewrite_copies(
     if "data_group" in tables:
         connection.execute("DELETE FROM wfm_data_groups WHERE tenant_id = %s", [tenant_id])
         found = rows.execute("SELECT group_id, name FROM data_group").fetchall()
-        _copy(connection, "wfm_data_groups (tenant_id, group_id, name)", tenant_id, found)
+        _copy(connection, "wfm_data_groups", "group_id, name", tenant_id, found)
     if "code_attribute" in tables:
         connection.execute("DELETE FROM wfm_code_attributes WHERE tenant_id = %s", [tenant_id])
-        _copy(
-            connection,
-            "wfm_code_attributes (tenant_id, name)",
-            tenant_id,
-            rows.execute("SELECT name FROM code_attribute").fetchall(),
-        )
+        found = rows.execute("SELECT name FROM code_attribute").fetchall()
+        _copy(connection, "wfm_code_attributes", "name", tenant_id, found)
     if "time_off_rule" in tables:
         connection.execute("DELETE FROM wfm_time_off_rules WHERE tenant_id = %s", [tenant_id])
         found = rows.execute("SELECT group_id, rule, from_date, last_date, unit FROM time_off_rule").fetchall()
-        columns: LiteralString = "(tenant_id, group_id, rule, from_date, last_date, unit)"
-        _copy(connection, "wfm_time_off_rules " + columns, tenant_id, found)
+        _copy(connection, "wfm_time_off_rules", "group_id, rule, from_date, last_date, unit", tenant_id, found)
     if VIEW_TABLE in tables:
         _views(connection, rows, tenant_id, state.users)
 
@@ -54,22 +51,31 @@ def _entities(
     unit = "bu_id" if table in _IN_ZONE else "NULL"
     times = "NULL, NULL, NULL" if table == "time_off_group" else "created_at, changed_at, deleted_at"
     found = rows.execute(f"SELECT {quote_text(kind)}, {key}, name, {unit}, {times} FROM {table}").fetchall()
-    columns: LiteralString = "(tenant_id, entity_type, entity_id, name, bu_id, created_at, changed_at, deleted_at)"
-    _copy(connection, "wfm_entities " + columns, tenant_id, found)
+    columns: LiteralString = "entity_type, entity_id, name, bu_id, created_at, changed_at, deleted_at"
+    _copy(connection, "wfm_entities", columns, tenant_id, found)
 
 
 def _views(connection: Connection, rows: duckdb.DuckDBPyConnection, tenant_id: UUID, users: Mapping[str, UUID]) -> None:
     connection.execute("DELETE FROM entity_views WHERE tenant_id = %s", [tenant_id])
     found = rows.execute(f"SELECT user_id, entity_type, entity_id FROM {VIEW_TABLE}").fetchall()
     views = [(users[name], kind, entity) for name, kind, entity in found]
-    _copy(connection, "entity_views (tenant_id, user_id, entity_type, entity_id)", tenant_id, views)
+    _copy(connection, "entity_views", "user_id, entity_type, entity_id", tenant_id, views)
 
 
-def _copy(connection: Connection, target: LiteralString, tenant_id: UUID, rows: list[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor, cursor.copy("COPY " + target + " FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row((tenant_id, *map(_in_utc, row)))
+def _copy(
+    connection: Connection, table: LiteralString, columns: LiteralString, tenant_id: UUID, rows: list[tuple[Any, ...]]
+) -> None:
+    """Insert rows, some thousands at once; PostgreSQL has no COPY into a table under row-level security."""
+    statement: LiteralString = f"""
+        INSERT INTO {table} (tenant_id, {columns})
+        SELECT %s, {columns} FROM json_populate_recordset(NULL::{table}, %s)
+    """
+    names = columns.split(", ")
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        some = [dict(zip(names, row, strict=True)) for row in rows[first : first + _ROWS_AT_ONCE]]
+        connection.execute(statement, [tenant_id, Json(some, dumps=_as_json)])
 
 
-def _in_utc(value: Any) -> Any:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+def _as_json(rows: Any) -> str:
+    # Ids and dates as text; so are times, which are in UTC, as the session is.
+    return json.dumps(rows, default=str)

@@ -92,7 +92,7 @@ class _Load:
     def __init__(
         self, database: Database, tables: Path, tenant: Tenant, written: Written, inputs: Mapping[str, Input]
     ) -> None:
-        with database.transaction() as connection:
+        with database.transaction(tenant=tenant.id) as connection:
             self._state = read_state(connection, tenant.id)
         self._tables, self._tenant, self._written, self._inputs = tables, tenant, written, inputs
         self._fresh = {name: source for name, source in inputs.items() if self._is_new(name, source)}

@@ -113,9 +113,9 @@ def get_export(state: State, job: OwnJob) -> JsonAnswer:
     responses=schema_exports.result_responses(400, 401, 404, 406, 503),
     openapi_extra={**schema.SECURED, "parameters": schema_exports.PAGE},
 )
-def get_result(request: Request, state: State, job: OwnJob) -> Response:
+def get_result(request: Request, state: State, signed: Signed, job: OwnJob) -> Response:
     """Any number of times until 24 hours after completion."""
-    return send_result(request, state, job)
+    return send_result(request, state, signed.tenant_id, job)
 
 
 @router.post(

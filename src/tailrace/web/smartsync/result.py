@@ -1,6 +1,7 @@
 """The answer to a request for a result: the whole of it or a page, as it is or compressed (section 5)."""
 
 from collections.abc import Iterator, Mapping
+from uuid import UUID
 
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
@@ -11,14 +12,14 @@ from tailrace.jobs.model import JobView
 from tailrace.web.errors import Refusal
 from tailrace.web.smartsync.answers import describe_missing
 from tailrace.web.smartsync.negotiation import choose_type, takes_gzip
-from tailrace.web.smartsync.paging import Page, compress, open_page, read_page
+from tailrace.web.smartsync.paging import Page, PageBody, compress, open_page, read_page
 from tailrace.web.state import WebState
 
 # What `Content-Encoding` says in each profile (SS-504).
 _GZIP = {"documented": "gzip", "live": "GZIP"}
 
 
-def send_result(request: Request, state: WebState, job: JobView) -> Response:
+def send_result(request: Request, state: WebState, tenant_id: UUID, job: JobView) -> Response:
     """Send a job's output, or say why there is none; a `Range` is not looked at (SS-505)."""
     if job.state == "expired":
         raise Refusal("results_expired")
@@ -34,7 +35,8 @@ def send_result(request: Request, state: WebState, job: JobView) -> Response:
     page = read_page(request.query_params, job.result_rows or 0)
     if page is None:
         return _send_whole(state, job, headers, packed=packed)
-    return _send_page(state, job, page, headers, packed=packed)
+    asked = results.find_request(state.runtime.database, tenant_id, job.id)
+    return _send_page(open_page(state.storage, job.result_key, asked, page), page, headers, packed=packed)
 
 
 def _send_whole(state: WebState, job: JobView, headers: Mapping[str, str], *, packed: bool) -> Response:
@@ -45,9 +47,8 @@ def _send_whole(state: WebState, job: JobView, headers: Mapping[str, str], *, pa
     return _stream(state.storage.read(key, 0, size), headers, size)
 
 
-def _send_page(state: WebState, job: JobView, page: Page, headers: Mapping[str, str], *, packed: bool) -> Response:
+def _send_page(body: PageBody, page: Page, headers: Mapping[str, str], *, packed: bool) -> Response:
     """Send some records as a document of their own, compressed on the way; its size is not known then."""
-    body = open_page(state.storage, str(job.result_key), results.find_request(state.runtime.database, job.id), page)
     headers = {**headers, **page.headers}
     return _stream(compress(body.blocks), headers) if packed else _stream(body.blocks, headers, body.size)
 
