@@ -278,4 +278,5 @@ ROWS: dict[str, Row] = {
     "GET /auth/jwks": _open("/auth/jwks"),
     "GET /healthz": _open("/healthz", varies=True),
     "GET /readyz": _open("/readyz", varies=True),
+    "GET /metrics": _open("/metrics", varies=True),
 }
