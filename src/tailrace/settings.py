@@ -47,6 +47,11 @@ class Server(_Group):
         "counts failed sign-ins (CX-117). Empty: nobody's.",
     )
     threads: int = Field(32, ge=2, le=512, description="Requests answered at the same time.")
+    metrics: Literal["loopback", "all", "off"] = Field(
+        "loopback",
+        description="Who may read `GET /metrics`: programs on this machine that ask without a proxy, everybody who "
+        "reaches the server, or nobody.",
+    )
 
 
 class Database(_Group):

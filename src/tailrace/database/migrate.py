@@ -1,8 +1,10 @@
 """Brings the database's tables up to date: numbered SQL files, each run once, under a lock."""
 
+from functools import cache
 from importlib.resources import files
 
 import structlog
+from psycopg.errors import UndefinedTable
 
 from tailrace.database.pool import Database
 from tailrace.database.tenant_role import make_role
@@ -19,8 +21,7 @@ def migrate(database: Database) -> list[str]:
 
     Raises DatabaseUnavailable when the database holds migrations this version does not know.
     """
-    scripts = {path.name: path.read_text(encoding="utf-8") for path in (files(__package__) / "migrations").iterdir()}
-    scripts = {name: scripts[name] for name in sorted(scripts) if name.endswith(".sql")}
+    scripts = _scripts()
     with database.transaction() as connection:
         connection.execute("SET LOCAL statement_timeout = '5min'")
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -41,3 +42,19 @@ def migrate(database: Database) -> list[str]:
         log = structlog.get_logger()
         (log.info if wanting["policies_apply"] else log.warning)("tenant_role_missing", **wanting)
     return missing
+
+
+def is_behind(database: Database) -> bool:
+    """Tell whether a migration of this version has not run yet."""
+    try:
+        done = {row.name for row in database.execute("SELECT name FROM migrations")}
+    except UndefinedTable:
+        return True
+    return not _scripts().keys() <= done
+
+
+@cache
+def _scripts() -> dict[str, str]:
+    """Read the migrations, by name, in their order."""
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in (files(__package__) / "migrations").iterdir()}
+    return {name: scripts[name] for name in sorted(scripts) if name.endswith(".sql")}

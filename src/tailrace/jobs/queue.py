@@ -12,6 +12,7 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 from tailrace.database.pool import Connection, Database
 from tailrace.errors import DatabaseUnavailable
 from tailrace.jobs.model import CHANNEL, MAX_ATTEMPTS, SHOWN_STATE, Lease, Request, Result, State
+from tailrace.jobs.monitoring import ATTEMPT_FAILED, RECOVERED, note_fenced
 
 # Claims go one at a time, so that slots counted are slots there are.
 _CLAIM_LOCK = 7_414_651_003
@@ -174,15 +175,25 @@ def give_up(database: Database, lease: Lease, error_code: str, *, final: bool) -
         database,
         lease,
         """
-        UPDATE jobs SET
+        WITH ended AS (UPDATE jobs SET
             lease_until = NULL, retry_at = now() + make_interval(secs => power(2, attempt - 1)),
             state       = CASE WHEN %(final)s OR attempt >= %(most)s THEN 'failed' ELSE 'queued' END::job_state,
             error_code  = CASE WHEN %(final)s OR attempt >= %(most)s THEN %(code)s END,
             finished_at = CASE WHEN %(final)s OR attempt >= %(most)s THEN now() END,
             record_until = CASE WHEN %(final)s OR attempt >= %(most)s THEN now() + make_interval(hours => %(kept)s) END
-        WHERE id = %(id)s AND epoch = %(epoch)s AND state = 'running' RETURNING id
+            WHERE id = %(id)s AND epoch = %(epoch)s AND state = 'running' RETURNING id),
+        counted AS (
+            INSERT INTO counters (name, value) SELECT %(event)s, 1 FROM ended
+            ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value)
+        SELECT id FROM ended
         """,
-        {"final": final, "most": MAX_ATTEMPTS, "code": error_code, "kept": lease.request.limits.record_hours},
+        {
+            "final": final,
+            "most": MAX_ATTEMPTS,
+            "code": error_code,
+            "kept": lease.request.limits.record_hours,
+            "event": f"{ATTEMPT_FAILED}:{error_code}",
+        },
     )
 
 
@@ -207,9 +218,13 @@ def recover(database: Database) -> list[tuple[UUID, State]]:
     rows = database.execute(
         """
         WITH late AS (
-            SELECT id, deadline_at <= now() AS too_long, attempt >= %(most)s AS out FROM jobs
+            SELECT id, state = 'running' AS lost, deadline_at <= now() AS too_long, attempt >= %(most)s AS out FROM jobs
             WHERE (state = 'running' AND lease_until < now()) OR (state = 'queued' AND deadline_at <= now())
-            FOR UPDATE SKIP LOCKED)
+            FOR UPDATE SKIP LOCKED),
+        counted AS (
+            INSERT INTO counters (name, value)
+            SELECT %(recovered)s, count(*) FROM late WHERE lost HAVING count(*) > 0
+            ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value)
         UPDATE jobs SET
             lease_until = NULL, retry_at = now(),
             state       = CASE WHEN too_long OR out THEN 'failed' ELSE 'queued' END::job_state,
@@ -219,7 +234,7 @@ def recover(database: Database) -> list[tuple[UUID, State]]:
                                 THEN now() + make_interval(hours => (request #>> '{limits,record_hours}')::int) END
         FROM late WHERE jobs.id = late.id RETURNING jobs.id, jobs.state
         """,
-        {"most": MAX_ATTEMPTS},
+        {"most": MAX_ATTEMPTS, "recovered": RECOVERED},
     )
     if any(row.state == "queued" for row in rows):
         database.execute("NOTIFY " + CHANNEL)
@@ -263,4 +278,7 @@ def list_jobs(database: Database, tenant_id: UUID) -> list[JobRow]:
 
 def _fenced(database: Database, lease: Lease, statement: Any, parameters: dict[str, Any]) -> bool:
     """Run a write of a lease's holder; it changes nothing, and this is False, when the lease is no longer its."""
-    return bool(database.execute(statement, parameters | {"id": lease.job_id, "epoch": lease.epoch}))
+    held = bool(database.execute(statement, parameters | {"id": lease.job_id, "epoch": lease.epoch}))
+    if not held:
+        note_fenced(database, lease)
+    return held

@@ -19,12 +19,14 @@ from tailrace.errors import TailraceError
 from tailrace.plugins import load_plugin
 from tailrace.runtime import Runtime
 from tailrace.settings import Settings
-from tailrace.web import downloads, health
+from tailrace.web import downloads, health, metrics
 from tailrace.web.cxone import authentication, discovery, jobs, oauth, sync
 from tailrace.web.cxone import errors as cxone_errors
 from tailrace.web.envelope import Envelope
 from tailrace.web.errors import Refusal
+from tailrace.web.measures import Measures, RequestCounts
 from tailrace.web.paths import OneSpelling, Paths
+from tailrace.web.probes import Probes
 from tailrace.web.smartsync import authentication as sessions
 from tailrace.web.smartsync import entities, exporters
 from tailrace.web.smartsync import errors as smartsync_errors
@@ -43,7 +45,8 @@ class _Enveloped(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Wrap the framework's own stack."""
-        return OneSpelling(Envelope(super().build_middleware_stack(), self.state.paths), _SMARTSYNC)
+        enveloped = Envelope(super().build_middleware_stack(), self.state.paths, self.state.requests.note)
+        return OneSpelling(enveloped, _SMARTSYNC)
 
 
 class _Dialect(NamedTuple):
@@ -59,6 +62,7 @@ def create_app(runtime: Runtime, public_url: str) -> FastAPI:
     settings = runtime.settings
     keys = load_signing_keys(runtime.database)
     app = bare_app(settings.server.threads)
+    probes = Probes(runtime)
     app.state.web = WebState(
         runtime=runtime,
         public_url=public_url,
@@ -67,6 +71,8 @@ def create_app(runtime: Runtime, public_url: str) -> FastAPI:
         storage=load_plugin("tailrace.storage", settings.storage.kind).open_store(runtime.storage_options),
         reads=ReadCeiling(settings.cxone.read_limit_per_s),
         polls=ReadCeiling(_POLLS_PER_SECOND),
+        probes=probes,
+        measures=Measures(runtime, app.state.requests, probes),
     )
     _answer_faults(app, _dialects(settings))
     return app
@@ -102,7 +108,9 @@ def bare_app(threads: int = 1) -> FastAPI:
         app.include_router(router, prefix=_SMARTSYNC_API)
     app.include_router(downloads.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.get("/openapi.json", include_in_schema=False)(lambda: describe_api(app))
+    app.state.requests = RequestCounts()
     app.state.paths = Paths(describe_api(app)["paths"], {_API_AS_PRINTED: _API})
     return app
 

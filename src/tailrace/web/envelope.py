@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from uuid import uuid4
 
 import structlog
@@ -16,10 +17,11 @@ _FIXED = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff
 class Envelope:
     """Adds `CorrelationId`, `Cache-Control` and `X-Content-Type-Options` to every answer (CX-015, CX-016)."""
 
-    def __init__(self, app: ASGIApp, paths: Paths) -> None:
-        """Wrap an application that offers these paths."""
+    def __init__(self, app: ASGIApp, paths: Paths, count: Callable[[str, str, int, float], None]) -> None:
+        """Wrap an application that offers these paths; `count` is told of every request."""
         self._app = app
         self._paths = paths
+        self._count = count
         self._log = structlog.get_logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,10 +47,12 @@ class Envelope:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         """The path's template, never the path or the query, which may name or open things."""
+        route = self._paths.template(scope["path"])
+        self._count(scope["method"], route, status, seconds)
         self._log.info(
             "request",
             method=scope["method"],
-            route=self._paths.template(scope["path"]),
+            route=route,
             status=status,
             ms=round(seconds * 1000, 1),
             correlation=scope["state"]["correlation_id"],

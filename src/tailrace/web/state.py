@@ -10,6 +10,8 @@ from tailrace.access.tokens import Tokens
 from tailrace.errors import TooManyReads
 from tailrace.runtime import Runtime
 from tailrace.storage.base import Storage
+from tailrace.web.measures import Measures
+from tailrace.web.probes import Probes
 
 _WINDOW_SECONDS = 10.0
 _MANY_TOKENS = 1000
@@ -17,7 +19,7 @@ _MANY_TOKENS = 1000
 
 @dataclass(frozen=True, slots=True)
 class WebState:
-    """The runtime and what is made of it once: tokens, links, the store, the read ceilings."""
+    """The runtime and what is made of it once: tokens, links, the store, the ceilings, monitoring."""
 
     runtime: Runtime
     public_url: str
@@ -26,6 +28,8 @@ class WebState:
     storage: Storage
     reads: "ReadCeiling"  # of Data Extraction tokens
     polls: "ReadCeiling"  # of SmartSync sessions
+    probes: Probes
+    measures: Measures
 
 
 class ReadCeiling:
