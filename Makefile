@@ -16,7 +16,7 @@ unexport VIRTUAL_ENV
 
 DATA ?= tailrace-data
 
-.PHONY: help setup demo run test test-share test-slow check format bench docs clean
+.PHONY: help setup demo run test test-share test-slow faults check format bench docs clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -36,7 +36,10 @@ test-share: setup ## Run the share of the long suites that every change must pas
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m share $(TESTS)
 
 test-slow: setup ## Run the long suites
-	@$(BIN)/pytest -q -n 2 --dist worksteal -m slow $(TESTS)
+	@$(BIN)/pytest -q -n 2 --dist worksteal -m "slow and not faults" $(TESTS)
+
+faults: setup ## Kill, freeze and cut everything at every point, and check after each that nothing is lost
+	@$(BIN)/pytest -q -n 2 --dist worksteal -m faults $(TESTS)
 
 check: setup ## Format, lint, types, import rules, catalogue, docs, OpenAPI
 	@$(BIN)/ruff format --check --quiet . && echo "format: ok"

@@ -11,6 +11,7 @@ from tailrace.database.embedded import EmbeddedPostgres
 from tailrace.database.migrate import migrate
 from tailrace.database.pool import Database
 from tailrace.errors import SettingsInvalid
+from tailrace.faults import arm
 from tailrace.logs import configure_logs
 from tailrace.settings import Settings, data_folder, load_settings
 
@@ -62,6 +63,7 @@ def open_runtime(data: Path | None = None) -> Iterator[Runtime]:
     folder = data_folder(data)
     settings = load_settings(folder)
     configure_logs(settings.log.level, settings.log.format)
+    arm(settings.testing.fault)
     _make_folder(folder)
     folders = catalog_folders(folder, settings)
     catalog = load_catalog(folders)

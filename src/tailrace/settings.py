@@ -11,14 +11,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from tailrace.errors import SettingsInvalid
+from tailrace.faults import read_orders
 
 _PREFIX = "TAILRACE_"
 # Shorthands for the names that people and platforms use anyway.
-_SHORTHANDS = {"DATABASE_URL": ("database", "url")}
+_SHORTHANDS = {"DATABASE_URL": ("database", "url"), "TAILRACE_FAULT": ("testing", "fault")}
 
 _SWITCH = {"on": True, "off": False}
 Switch = Annotated[bool, BeforeValidator(lambda value: _SWITCH.get(value, value) if isinstance(value, str) else value)]
@@ -234,6 +244,29 @@ class Smartsync(_Group):
     job_timeout_s: Seconds = Field(3600, description="Longest run of an export, all attempts together (SS-606).")
 
 
+class Testing(_Group):
+    """What Tailrace's own tests of faults need; never for production."""
+
+    faults: Switch = Field(False, description="Whether `testing.fault` may be set. Never on in production.")
+    fault: str = Field(
+        "",
+        description="What goes wrong at which fault point (`tailrace/faults.py`), such as `worker.claimed=kill`; "
+        "`TAILRACE_FAULT` sets it too. Never in production.",
+    )
+
+    @field_validator("fault")
+    @classmethod
+    def _check_orders(cls, text: str) -> str:
+        read_orders(text)
+        return text
+
+    @model_validator(mode="after")
+    def _refuse_in_production(self) -> Self:
+        if self.fault and not self.faults:
+            raise ValueError("testing.fault makes the service fail on purpose, so it is refused here; unset it")
+        return self
+
+
 class Settings(_Group):
     """All settings of one process."""
 
@@ -245,6 +278,7 @@ class Settings(_Group):
     log: Log = Log()
     cxone: Cxone = Cxone()
     smartsync: Smartsync = Smartsync()
+    testing: Testing = Testing()
 
 
 def data_folder(data: Path | None = None) -> Path:

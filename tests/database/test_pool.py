@@ -1,11 +1,14 @@
 """Connections that die are replaced at once, and outages have one name."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from faults.proxy import Proxy
 from service import poll
 from tailrace.database.pool import Database
 from tailrace.errors import DatabaseUnavailable
@@ -58,3 +61,20 @@ def test_a_connection_ended_during_a_statement_for_a_tenant_is_an_outage(databas
         with pytest.raises(DatabaseUnavailable):
             asked.result()
     assert [row.answer for row in database.execute("SELECT 1 AS answer", tenant=uuid4())] == [1]
+
+
+def test_a_server_that_takes_packets_and_does_not_answer_is_an_outage(database_url):
+    parts = conninfo_to_dict(database_url)
+    host, port = str(parts["host"]), int(str(parts.get("port", 5432)))
+    proxy = Proxy(Path(host) / f".s.PGSQL.{port}" if host.startswith("/") else (host, port))
+    database = Database(make_conninfo(database_url, host="127.0.0.1", port=proxy.port), timeout_seconds=2)
+    try:
+        assert database.execute("SELECT 1 AS answer")[0].answer == 1
+        proxy.switch("black_hole")
+        with pytest.raises(DatabaseUnavailable, match="no answer within 3 seconds"):
+            database.execute("SELECT 1")
+        proxy.heal()
+        assert database.execute("SELECT 1 AS answer")[0].answer == 1
+    finally:
+        database.close()
+        proxy.close()

@@ -242,3 +242,27 @@ def test_leftovers_of_a_killed_child_go(new_crew, database_url, tmp_path, fill_w
         Housekeeping(runtime).sweep()
         poll(lambda: not unfinished.exists(), 1)
         assert crew.check_published(caller, job) == row
+
+
+def test_any_number_of_results_that_stay_keeps_no_later_one_from_being_removed(house, monkeypatch):
+    monkeypatch.setattr("tailrace.worker.housekeeping._MOST_AT_ONCE", 2)
+    stuck = [house.job("succeeded", result=f"-{hours} hours") for hours in (9, 8, 7, 6, 5)]
+    for job in stuck:
+        # A folder in the result's place: no store removes that as an object.
+        house.object(f"{job.key}/in-the-way")
+    last = house.job("succeeded", result="-1 hour")
+    path = house.object(last.key)
+    house.sweep()
+    assert not path.exists()
+    assert house.row(last).result_purged_at is not None
+    assert all(house.row(job).result_purged_at is None for job in stuck)
+
+
+def test_a_sweep_that_takes_long_keeps_its_lock(house):
+    """PostgreSQL ends a transaction that stands still; each step of a sweep shows that it does not."""
+    house.database.execute("SELECT 1")
+    steps = []
+    for _ in range(3):
+        house.object(f"{house.tenant.id}/{uuid4()}/1-abc.csv")
+    Housekeeping(house.runtime)._sweep(lambda: steps.append(1))
+    assert len(steps) >= 3

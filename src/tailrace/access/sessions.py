@@ -13,6 +13,7 @@ from tailrace.access.hashing import hash_secret
 from tailrace.access.passwords import verify
 from tailrace.database.pool import Database
 from tailrace.errors import NotAuthenticated
+from tailrace.faults import fault_point
 
 _LETTERS_AND_DIGITS = string.ascii_letters + string.digits
 _RANDOM_CHARACTERS = 32
@@ -56,6 +57,7 @@ def sign_in(database: Database, customer_id: int, user_name: str, password: str,
     if not (account and right and _start(database, account, session_id, lives)):
         note_failure(database, attempt)
         raise NotAuthenticated("Unauthorized")
+    fault_point("login.started")
     return session_id
 
 

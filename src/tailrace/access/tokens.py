@@ -12,6 +12,7 @@ from tailrace.access.keys import KeyOwner
 from tailrace.access.signing import SigningKeys
 from tailrace.database.pool import Database
 from tailrace.errors import NotAuthenticated
+from tailrace.faults import fault_point
 
 ACCESS_SECONDS = 3600
 REFRESH_SECONDS = 7200
@@ -76,6 +77,7 @@ class Tokens:
                 "sign_in": sign_in_id or uuid4(),
             },
         )
+        fault_point("token.issued")
         times = {"iat": row.issued, "exp": row.issued + ACCESS_SECONDS}
         access = self._access_token(owner, token_id, times, client_id)
         # In the order of CX-163: what stands here first, the identity's own members after it.

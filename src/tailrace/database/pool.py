@@ -18,6 +18,9 @@ from tailrace.errors import DatabaseUnavailable
 
 Connection = psycopg.Connection[Any]
 # Faults of the connection or the server, not of the statement.
+_INTERVAL_SECONDS = 0.1
+# The server ends a statement in time and says so; only one that cannot is given up here, a little later.
+_ANSWER_FACTOR = 1.5
 _OUTAGES = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -32,6 +35,26 @@ _SCOPE_FIRST = sql.SQL("SET LOCAL ROLE {}; SET LOCAL tailrace.tenant = {}")
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
+class _PatientConnection(psycopg.Connection[Any]):
+    """A connection that gives up on a server which takes packets but does not answer.
+
+    `statement_timeout` is the server's word, and TCP's time-outs end where packets are acknowledged: a frozen server,
+    or a broken thing between us and it, keeps both. So the answer to each statement has a deadline here too.
+    """
+
+    answer_seconds = 0.0
+
+    def wait(self, gen: Any, interval: float = _INTERVAL_SECONDS, timeout: float | None = None) -> Any:
+        """Wait as psycopg does; an answer that does not come within the deadline ends the connection."""
+        if timeout is not None or not self.answer_seconds:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.answer_seconds)
+        except psycopg.errors._WaitTimeout:  # noqa: SLF001 - psycopg names it so, and says when it is raised
+            self.close()
+            raise psycopg.OperationalError(f"no answer within {self.answer_seconds:.0f} seconds") from None
+
+
 class Database:
     """The control plane's database, shared by the threads of one process.
 
@@ -41,8 +64,10 @@ class Database:
     def __init__(self, conninfo: str, *, size: int = 10, timeout_seconds: int = 10) -> None:
         """Prepare the pool; connections are opened when they are needed."""
         self.conninfo = _with_deadlines(conninfo, timeout_seconds)
+        self._kind = _connection_class(timeout_seconds * _ANSWER_FACTOR)
         self._pool = ConnectionPool(
             self.conninfo,
+            connection_class=self._kind,
             min_size=0,
             max_size=size,
             open=True,
@@ -96,7 +121,7 @@ class Database:
     def listen(self, channel: LiteralString) -> Connection:
         """Open a connection of its own that hears the notifications of a channel; the caller closes it."""
         with _translated():
-            connection = psycopg.connect(self.conninfo, autocommit=True)
+            connection = self._kind.connect(self.conninfo, autocommit=True)
             connection.execute("LISTEN " + channel)
             return connection
 
@@ -121,6 +146,11 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
+
+
+def _connection_class(answer_seconds: float) -> type[_PatientConnection]:
+    """Make the class whose connections wait so long; psycopg makes them, so they cannot be told one by one."""
+    return type("_PatientConnection", (_PatientConnection,), {"answer_seconds": answer_seconds})
 
 
 def _with_deadlines(conninfo: str, timeout_seconds: int) -> str:

@@ -11,6 +11,7 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 
 from tailrace.database.pool import Connection, Database
 from tailrace.errors import DatabaseUnavailable
+from tailrace.faults import fault_point
 from tailrace.jobs.model import CHANNEL, MAX_ATTEMPTS, SHOWN_STATE, Lease, Request, Result, State
 from tailrace.jobs.monitoring import ATTEMPT_FAILED, RECOVERED, note_fenced
 
@@ -94,6 +95,8 @@ def claim(database: Database, dialect: str, slots: Slots, worker: str, lease_sec
                 "lease": lease_seconds,
             },
         ).fetchone()
+        if row is not None:
+            fault_point("worker.claim_open")
     if row is None:
         return None
     request = Request.from_json(row.request)
@@ -247,6 +250,7 @@ def cancel(database: Database, tenant_id: UUID, job_id: UUID) -> State | None:
     The epoch moves on, so a worker that was about to publish changes nothing (CX-423).
     """
     at = {"tenant": tenant_id, "id": job_id}
+    fault_point("cancel.begun")
     stopped = database.execute(
         """
         UPDATE jobs SET state = 'cancelled', error_code = 'cancelled', lease_until = NULL, epoch = epoch + 1,
@@ -258,6 +262,7 @@ def cancel(database: Database, tenant_id: UUID, job_id: UUID) -> State | None:
         tenant=tenant_id,
     )
     if stopped:
+        fault_point("cancel.committed")
         database.execute("NOTIFY " + CHANNEL)
         return "cancelled"
     # A statement of its own: the one above may have waited for a worker to finish, and its snapshot is older than that.

@@ -150,15 +150,18 @@ class Overdue:
     until: datetime
 
 
-def overdue_results(database: Database, most: int, grace: timedelta = timedelta()) -> list[Overdue]:
-    """List results past their retention, and past the grace, that have not been purged, oldest first."""
+def overdue_results(
+    database: Database, most: int, grace: timedelta = timedelta(), after: Overdue | None = None
+) -> list[Overdue]:
+    """List results past their retention and the grace that have not been purged, oldest first; those `after` one."""
     rows = database.execute(
         """
         SELECT id, result_key, result_until FROM jobs
         WHERE state = 'succeeded' AND result_until <= now() - %(grace)s AND result_purged_at IS NULL
-        ORDER BY result_until LIMIT %(most)s
+          AND (%(until)s::timestamptz IS NULL OR (result_until, id) > (%(until)s, %(id)s))
+        ORDER BY result_until, id LIMIT %(most)s
         """,
-        {"most": most, "grace": grace},
+        {"most": most, "grace": grace, "until": after and after.until, "id": after and after.job_id},
     )
     return [Overdue(*row) for row in rows]
 

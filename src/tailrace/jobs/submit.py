@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from tailrace.database.pool import Connection, Database
 from tailrace.errors import NotPermitted, TenantBusy, TooManyJobs, TooSoon
+from tailrace.faults import fault_point
 from tailrace.jobs.idempotency import Repeatable, find_earlier, remember
 from tailrace.jobs.model import CHANNEL, Request
 
@@ -68,10 +69,13 @@ def submit(
         if repeatable and (earlier := find_earlier(connection, caller.user_id, repeatable)):
             return earlier
         _check_rules(connection, caller, order.dialect, rules)
+        fault_point("submit.before_insert")
         job_id = _insert(connection, caller, order)
         if repeatable:
             remember(connection, caller.tenant_id, caller.user_id, repeatable, job_id)
-        return job_id
+        fault_point("submit.inserted")
+    fault_point("submit.committed")
+    return job_id
 
 
 def _check_rules(connection: Connection, caller: Caller, dialect: str, rules: Rules) -> None:

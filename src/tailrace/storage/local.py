@@ -16,6 +16,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore
 
 from tailrace.errors import StorageUnavailable
+from tailrace.faults import fault_point
 from tailrace.storage.base import BLOCK_BYTES, StoredObject
 
 _UNFINISHED = ".part"
@@ -50,7 +51,9 @@ class LocalStorage:
         try:
             with _open_new(unfinished) as file:
                 yield _FileWriter(file)
+                fault_point("store.sync")
                 os.fsync(file.fileno())
+            fault_point("store.rename")
             unfinished.rename(path)
             _sync_folder(path.parent)
         except OSError as error:
@@ -81,6 +84,7 @@ class LocalStorage:
         """Remove a file, and its folders when they are empty then."""
         path = self._path(key)
         try:
+            fault_point("store.delete")
             with suppress(FileNotFoundError, NotFoundError):
                 obstore.delete(self._store, key)
         except (BaseError, OSError) as error:
@@ -122,6 +126,7 @@ class _FileWriter:
         """Append all of the data."""
         rest = memoryview(data).cast("B")
         try:
+            fault_point("store.write")
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:

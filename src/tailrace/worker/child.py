@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from tailrace.errors import ExtractionFailed
+from tailrace.faults import arm
 from tailrace.plugins import load_plugin, plugin_names
 from tailrace.worker.extract import extract
 from tailrace.worker.protocol import describe_result, read_task, write_message
@@ -22,7 +23,8 @@ _M_ARENA_MAX = -8
 
 
 def main() -> None:
-    """Take tasks from standard input until it ends, answer on standard output."""
+    """Take tasks from standard input until it ends, answer on standard output; an argument says what goes wrong."""
+    arm("".join(sys.argv[1:2]))
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # One heap for all threads: glibc's heaps per thread keep a quarter more memory and are no quicker here.

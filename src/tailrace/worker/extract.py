@@ -13,6 +13,7 @@ from typing import Any, Self
 from tailrace.catalog.model import OPENS, ROW_KEY
 from tailrace.engines.base import Block, Engine, Program, Scan, Slice
 from tailrace.errors import EngineBroken, ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
+from tailrace.faults import fault_point
 from tailrace.formats.base import Format, quote_name, sql_type, write_order
 from tailrace.jobs.model import Limits, RangeRows, Request, Result
 from tailrace.plugins import load_plugin
@@ -60,11 +61,14 @@ def extract(task: Task, report: Report) -> Result:
             slices, expected = engine.plan(scan), engine.count(scan)
             replaced = 0 if shape.replaced() == "0" else engine.sum(scan, shape.replaced())
         _check_rows(expected, task.request.limits)
+        fault_point("child.source_open")
         engines.open(len(slices))
         with Output(storage, task.key, task.request) as output:
             _write(output, shape, _Rendered(engines, scan, slices, shape, output.lead_of(shape)), report)
             if output.rows != expected:
                 raise ExtractionFailed(f"rendered {output.rows} rows where the source has {expected}")
+            fault_point("child.before_complete")
+        fault_point("child.complete")
     if storage.size(task.key) != output.bytes:
         raise StorageUnavailable("The store holds another number of bytes than were written")
     return output.result(replaced)
@@ -80,9 +84,13 @@ def _write(output: Output, shape: Format, slices: "_Rendered", report: Report) -
     total = slices.total
     for number, blocks in enumerate(slices):
         for block in blocks:
-            if not output.rows:
+            first = not output.rows
+            if first:
                 output.add(shape.head())
             output.add_rows(block)
+            if first:
+                fault_point("child.first_block")
+        fault_point("child.slice")
         report(number + 1, total)
     output.add(shape.tail() if output.rows else shape.empty())
 
@@ -139,7 +147,9 @@ def _computed(task: Task, program: Program, target: str) -> Scan:
 def _prepare(task: Task, program: Program, target: str, memory_mb: int, threads: int) -> int:
     connect = load_plugin("tailrace.engines", task.engine).connect
     with connect({**task.engine_options, "threads": threads, "memory_mb": memory_mb}) as engine:
-        return int(engine.prepare(program, target, ROW_KEY, OPENS))
+        rows = int(engine.prepare(program, target, ROW_KEY, OPENS))
+    fault_point("child.rows_prepared")
+    return rows
 
 
 def _without_zone(at: datetime) -> datetime:

@@ -5,7 +5,7 @@ Nothing waits for it: what is past its time is refused by the clock, whether or 
 
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from tailrace.errors import DatabaseUnavailable, StorageUnavailable
+from tailrace.faults import fault_point
 from tailrace.intake.manifest import forget_replaced, published_paths
 from tailrace.jobs import results
 from tailrace.jobs.model import COMPANIONS
@@ -63,29 +64,43 @@ class Housekeeping:
         with self._runtime.database.transaction() as connection:
             [row] = connection.execute("SELECT pg_try_advisory_xact_lock(%s) AS mine", [_LOCK]).fetchall()
             if row.mine:
-                self._sweep()
+                fault_point("housekeeping.begun")
+                self._sweep(lambda: connection.execute("SELECT 1"))
 
-    def _sweep(self) -> None:
+    def _sweep(self, hold: Callable[[], object]) -> None:
+        """Sweep; `hold` is called between steps, as PostgreSQL takes the lock from one that stands still."""
         runtime = self._runtime
         store: Storage = load_plugin("tailrace.storage", runtime.settings.storage.kind).open_store(
             runtime.storage_options
         )
         _forget_short_lived(runtime)
         orphans = self._remove_old_scratch() + self._remove_replaced_tables() + self._remove_unpublished_tables()
+        hold()
         # Before results are removed one by one: a store that does not answer ends the sweep here, at the first call.
-        orphans += self._remove_orphans(store)
-        for overdue in results.overdue_results(runtime.database, _MOST_AT_ONCE, store.grace):
+        orphans += self._remove_orphans(store, hold)
+        for overdue in self._overdue(store.grace):
+            hold()
             # A list, so that one that stays keeps no other from being removed.
             if all([self._remove(store, key) for key in _with_companions(overdue.key)]):  # noqa: C419 - as said
+                fault_point("housekeeping.removed")
                 results.note_purged(runtime.database, overdue.job_id)
                 self._log.info("result_purged", job=str(overdue.job_id))
+        fault_point("housekeeping.midway")
         removed = results.remove_old_records(runtime.database)
+        hold()
         # Last, as an account may be allowed all but this.
         orphans += store.abort_unfinished(datetime.now(UTC) - _unfinished_age(runtime))
         if removed or orphans:
             self._log.info("swept", records=removed, leavings=orphans)
 
-    def _remove_orphans(self, store: Storage) -> int:
+    def _overdue(self, grace: timedelta) -> Iterator[results.Overdue]:
+        """Yield all results past their retention, however many of the oldest cannot be removed."""
+        last = None
+        while found := results.overdue_results(self._runtime.database, _MOST_AT_ONCE, grace, last):
+            yield from found
+            last = found[-1]
+
+    def _remove_orphans(self, store: Storage, hold: Callable[[], object]) -> int:
         """Remove objects no job points to, but those of jobs that are still at work."""
         before = datetime.now(UTC) - _LEAVINGS_AGE
         old = [found for found in store.list_objects() if found.written_at < before]
@@ -93,7 +108,11 @@ class Housekeeping:
         suspects = [found for found in old if _result_key(found) not in published]
         at_work = results.unfinished_jobs(self._runtime.database, [job for job in map(_job_of, suspects) if job])
         orphans = [found for found in suspects if _job_of(found) not in at_work]
-        return sum(self._remove(store, orphan.key) for orphan in orphans)
+        removed = 0
+        for orphan in orphans:
+            hold()
+            removed += self._remove(store, orphan.key)
+        return removed
 
     def _remove(self, store: Storage, key: str) -> bool:
         """Remove an object; one that stays is tried again in the next round and keeps no other from being removed."""

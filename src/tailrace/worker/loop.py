@@ -26,8 +26,8 @@ from tailrace.errors import (
     ResultTooLarge,
     TailraceError,
     TookTooLong,
-    UnknownDataset,
 )
+from tailrace.faults import fault_point
 from tailrace.jobs import queue
 from tailrace.jobs.model import CHANNEL, Lease, Result
 from tailrace.jobs.queue import Slots
@@ -38,6 +38,8 @@ from tailrace.worker.tasks import make_task
 
 _FINAL = {ResultTooLarge.code, TookTooLong.code, PermissionWithdrawn.code}
 _DRAIN_SECONDS = 25.0
+# The outcome of an attempt that did not begin and is not the job's fault.
+_HAND_BACK = "handed_back"
 
 
 @dataclass(slots=True)
@@ -153,19 +155,27 @@ class Worker:
         """Write an outcome to the database; if it cannot be reached, the next round tries again."""
         lease, database = run.lease, self._runtime.database
         if isinstance(run.outcome, Result):
+            fault_point("worker.before_finish")
             held = queue.finish(database, lease, run.outcome)
+            fault_point("worker.finished")
             facts: dict[str, Any] = {"rows": run.outcome.rows, "bytes": run.outcome.bytes}
+        elif run.outcome == _HAND_BACK:
+            held = queue.hand_back(database, lease)
+            facts = {"code": _HAND_BACK}
         else:
             code = run.outcome or ExtractionFailed.code
             held = queue.give_up(database, lease, code, final=code in _FINAL)
             facts = {"code": code}
         event = "attempt_finished" if held else "lease_lost"
+        if held and run.outcome == _HAND_BACK:
+            event = "job_handed_back"
         self._log.info(event, job=str(lease.job_id), tenant=str(lease.tenant_id), attempt=lease.attempt, **facts)
         self._runs.remove(run)
         self._look_at = 0.0
 
     def _renew(self, run: _Run) -> None:
         run.renewed_at = time.monotonic()
+        fault_point("worker.renew")
         if not queue.renew(self._runtime.database, run.lease, self._options.lease_s, run.done, run.total):
             self._log.info("lease_lost", job=str(run.lease.job_id), attempt=run.lease.attempt)
             self._discard(run.child)
@@ -192,20 +202,31 @@ class Worker:
         self._runs.append(run)
         self._log.info("job_claimed", job=str(lease.job_id), tenant=str(lease.tenant_id), attempt=lease.attempt)
         try:
+            fault_point("worker.claimed")
             child.start(make_task(self._runtime, lease))
-        except (ExtractionFailed, UnknownDataset, DatabaseUnavailable) as error:
+            fault_point("worker.started")
+        except DatabaseUnavailable:
+            # Not the job's fault, so it costs no attempt; it goes back when the database is there again.
+            run.outcome = _HAND_BACK
+            self._release(child)
+            raise
+        except Exception as error:  # noqa: BLE001 - a job that cannot begin, whyever, must not end the worker
             self._fail(run, error)
 
-    def _fail(self, run: _Run, error: TailraceError) -> None:
-        """End an attempt that cannot begin; its child was not told anything."""
+    def _fail(self, run: _Run, error: Exception) -> None:
+        """End an attempt that cannot begin."""
         run.outcome = error.code if isinstance(error, ExtractionFailed) else ExtractionFailed.code
-        self._log.warning("attempt_refused", job=str(run.lease.job_id), code=run.outcome, reason=str(error))
-        self._release(run.child)
+        reason = str(error) if isinstance(error, TailraceError) else f"{type(error).__name__}: {error}"
+        self._log.warning("attempt_refused", job=str(run.lease.job_id), code=run.outcome, reason=reason)
+        if isinstance(error, TailraceError):
+            self._release(run.child)
+        else:
+            self._discard(run.child)
 
     # -- children -------------------------------------------------------------------------------------------------
 
     def _new_child(self) -> ChildProcess:
-        child = ChildProcess()
+        child = ChildProcess(self._runtime.settings.testing.fault)
         self._selector.register(child, selectors.EVENT_READ, child)
         return child
 
@@ -217,7 +238,8 @@ class Worker:
             self._discard(self._idle[0])
 
     def _discard(self, child: ChildProcess) -> None:
-        with suppress(KeyError):
+        # ValueError: it was discarded before, and a closed pipe has no number any more.
+        with suppress(KeyError, ValueError):
             self._selector.unregister(child)
         if child in self._idle:
             self._idle.remove(child)
@@ -247,7 +269,8 @@ class Worker:
                 self._log.warning(
                     "attempt_failed", job=str(run.lease.job_id), attempt=run.lease.attempt, reason=message["reason"]
                 )
-                self._release(run.child)
+                # Whatever went wrong may have left the process short of memory, or of something else.
+                self._discard(run.child)
 
     def _release(self, child: ChildProcess) -> None:
         """Keep a child for the next job, unless it has run so many that its memory should be given back."""
@@ -308,10 +331,13 @@ class Worker:
             self._log.error("database_not_started", reason=str(error))
 
     def _close(self) -> None:
-        """Hand back what has not ended, and end all children."""
+        """Hand back what has not ended, and end all children.
+
+        Not when a fault ends this worker: a job that is the cause must run out of attempts, so its lease runs out.
+        """
         for run in self._runs:
             with suppress(DatabaseUnavailable):
-                if run.outcome is None:
+                if self._stops and run.outcome in (None, _HAND_BACK):
                     queue.hand_back(self._runtime.database, run.lease)
                     self._log.info("job_handed_back", job=str(run.lease.job_id))
         for child in [*self._idle, *(run.child for run in self._runs)]:

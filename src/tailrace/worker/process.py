@@ -16,10 +16,12 @@ _READ_BYTES = 65_536
 class ChildProcess:
     """One child process; `jobs` counts the tasks it was given."""
 
-    def __init__(self) -> None:
-        """Start the process; it says `ready` when it can take a task."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tailrace.worker.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    def __init__(self, fault: str = "") -> None:
+        """Start the process; it says `ready` when it can take a task. Tests say what goes wrong in it (`fault`)."""
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "tailrace.worker.child", *filter(None, [fault])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("a child process has no pipes")

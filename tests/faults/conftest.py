@@ -1,0 +1,63 @@
+"""One site for each test process, with the people whose jobs the scenarios are about."""
+
+import pytest
+
+from faults import invariants
+from faults.clients import new_cxone, new_smartsync
+from faults.site import Site
+
+
+@pytest.fixture(scope="session")
+def whole_site(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("site"))
+    invariants.watch(site)
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="session")
+def people(whole_site):
+    """Makes each client when it is first asked for."""
+    makers = {
+        "cxone": lambda: new_cxone(whole_site),
+        "cxone neighbour": lambda: new_cxone(whole_site),
+        "cxone large": lambda: new_cxone(whole_site, large=True),
+        "smartsync": lambda: new_smartsync(whole_site),
+        "smartsync neighbour": lambda: new_smartsync(whole_site, "agent-info", outputFormat="PIPE"),
+    }
+    made = {}
+
+    def find(name):
+        if name not in made:
+            made[name] = makers[name]()
+        return made[name]
+
+    return find
+
+
+@pytest.fixture
+def cast(people, whole_site):
+    """Chooses who plays: a large job where the point is in the midst of slices."""
+
+    def choose(scenario):
+        whole_site.serve()
+        name = "cxone large" if scenario.point == "child.slice" else scenario.dialect
+        chosen = people(name), people(f"{scenario.dialect} neighbour")
+        for client in chosen:
+            client.forget()
+        whole_site.clear()
+        invariants.begin(whole_site)
+        return chosen
+
+    return choose
+
+
+@pytest.fixture
+def site(whole_site):
+    """The site, and no process of a scenario left on it, however that ended."""
+    yield whole_site
+    whole_site.network.heal()
+    for process in whole_site.workers:
+        process.thaw()
+        process.send(9, family=True)
+        process.popen.wait()
