@@ -217,7 +217,8 @@ class Worker:
             self._discard(self._idle[0])
 
     def _discard(self, child: ChildProcess) -> None:
-        with suppress(KeyError):
+        """End a child; one that is ended already stays so, and its closed pipe has no descriptor any more."""
+        with suppress(KeyError, ValueError):
             self._selector.unregister(child)
         if child in self._idle:
             self._idle.remove(child)
