@@ -61,7 +61,13 @@ class Run:
         return answer
 
 
-@pytest.fixture(scope="module", params=["text", pytest.param("json", marks=[pytest.mark.slow, pytest.mark.share])])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("text", marks=[pytest.mark.slow, pytest.mark.share]),
+        pytest.param("json", marks=pytest.mark.slow),
+    ],
+)
 def run(
     request: pytest.FixtureRequest, postgres: str, new_database: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Run]:
