@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import traceback
+from collections.abc import Iterator, MutableMapping
 from typing import Any, TextIO, cast
 
 import structlog
@@ -30,10 +32,41 @@ def configure_logs(level: str, shape: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            _write_exception,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _StandardError())),
         cache_logger_on_first_use=False,
     )
+    logging.lastResort = _Plain()
+
+
+def _write_exception(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write where an exception comes from and of what kind it is; its words may quote a request or a row."""
+    error = event.pop("exc_info", None)
+    if isinstance(error, BaseException):
+        event["exception"] = "\n".join(_places(error))
+    return event
+
+
+def _places(error: BaseException) -> Iterator[str]:
+    if cause := error.__cause__ or error.__context__:
+        yield from _places(cause)
+        yield "which led to:"
+    for place in traceback.extract_tb(error.__traceback__):
+        yield f"  {place.filename}, line {place.lineno}, in {place.name}"
+    yield type(error).__qualname__
+
+
+class _Plain(logging.StreamHandler[TextIO]):
+    """Writes what libraries log when nobody has said how, without the words of exceptions."""
+
+    def __init__(self) -> None:
+        super().__init__(cast("TextIO", _StandardError()))
+        self.setLevel(logging.WARNING)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the event, and of an exception only its kind: we write where it comes from."""
+        kind = record.exc_info[0] if record.exc_info else None
+        return f"{record.name}: {record.getMessage().strip()}" + (f" ({kind.__qualname__})" if kind else "")

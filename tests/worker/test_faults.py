@@ -32,6 +32,7 @@ def second_worker(crew, log):
 
 def test_a_killed_child_costs_one_attempt(crew, small):
     caller, expected = small
+    worker = crew.worker
     child = crew.freeze_spare()
     job = caller.submit()
     crew.wait_for(job, "running")
@@ -39,6 +40,7 @@ def test_a_killed_child_costs_one_attempt(crew, small):
     row = crew.check_published(caller, job, expected)
     assert row.attempt == 2
     assert len(crew.objects(job)) == 1
+    assert crew.alive(worker), "it costs nothing but the child"
 
 
 @pytest.mark.slow

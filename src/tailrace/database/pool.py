@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: one pool a process, transactions with a deadline, faults as DatabaseUnavailable."""
 
 import logging
+import re
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -30,6 +31,8 @@ _OUTAGES = (
 # What makes a transaction one tenant's, until its end: as a query, and as commands that may come before any query.
 _SCOPE = "SELECT set_config('role', %s, true) AS role, set_config('tailrace.tenant', %s, true) AS tenant"
 _SCOPE_FIRST = sql.SQL("SET LOCAL ROLE {}; SET LOCAL tailrace.tenant = {}")
+
+_PORTS = re.compile(r"[0-9,]*")
 
 # The pool reports every failed reconnect as a warning of its own; /readyz and our events tell it once.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -155,20 +158,32 @@ def _connection_class(answer_seconds: float) -> type[_PatientConnection]:
 
 def _with_deadlines(conninfo: str, timeout_seconds: int) -> str:
     """Add what makes a dead server or a lost packet an error within the deadline."""
+    _refuse_misread(conninfo)
+    return make_conninfo(
+        conninfo,
+        connect_timeout=timeout_seconds,
+        tcp_user_timeout=timeout_seconds * 1000,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+        application_name="tailrace",
+        options=f"-c statement_timeout={timeout_seconds * 1000} -c timezone=UTC"
+        f" -c idle_in_transaction_session_timeout={timeout_seconds * 6000}",
+    )
+
+
+def _refuse_misread(conninfo: str) -> None:
+    """Refuse what libpq cannot read or reads otherwise than it was meant; its words would quote parts of a password."""
     try:
-        return make_conninfo(
-            conninfo,
-            connect_timeout=timeout_seconds,
-            tcp_user_timeout=timeout_seconds * 1000,
-            keepalives_idle=10,
-            keepalives_interval=5,
-            keepalives_count=3,
-            application_name="tailrace",
-            options=f"-c statement_timeout={timeout_seconds * 1000} -c timezone=UTC"
-            f" -c idle_in_transaction_session_timeout={timeout_seconds * 6000}",
-        )
+        known = conninfo_to_dict(conninfo)
+        reason = "" if "@" not in str(known.get("host", "")) else "the host has an @"
+        reason = reason or ("" if _PORTS.fullmatch(str(known.get("port", ""))) else "the port is no number")
     except psycopg.ProgrammingError as error:
-        raise DatabaseUnavailable(f"DATABASE_URL cannot be read: {error}") from None
+        reason = str(error).partition('"')[0].strip()
+    if reason:
+        raise DatabaseUnavailable(
+            f"DATABASE_URL cannot be read ({reason}); in a password, signs such as @ : / # are written as %40 etc."
+        ) from None
 
 
 def _has_input(connection: Connection) -> bool:

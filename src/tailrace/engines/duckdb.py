@@ -267,10 +267,21 @@ def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+# What DuckDB says of these is about names, paths and sizes; the words of any other may quote a row's value.
+_TELLABLE = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.IOException,
+    duckdb.OutOfMemoryException,
+    duckdb.ParserException,
+)
+
+
 def _unavailable(error: duckdb.Error) -> SourceUnavailable:
-    # DuckDB's words may hold paths and values: they go to the log, not to the caller.
+    """Tell what went wrong, for the log: the first line at most, as the statement follows it."""
+    words = f": {str(error).partition(chr(10))[0]}" if isinstance(error, _TELLABLE) else ""
     kinds: dict[type[duckdb.Error], type[SourceUnavailable]] = {
         duckdb.OutOfMemoryException: OutOfMemory,
         duckdb.InternalException: EngineBroken,
     }
-    return kinds.get(type(error), SourceUnavailable)(f"DuckDB: {cast('Any', type(error)).__name__}: {error}")
+    return kinds.get(type(error), SourceUnavailable)(f"DuckDB: {cast('Any', type(error)).__name__}{words}")

@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 
 from tailrace.errors import ExtractionFailed
@@ -65,7 +67,7 @@ class _Child:
         except ExtractionFailed as error:
             self._say({"event": "failed", "code": error.code, "reason": str(error)})
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must hear of it
-            self._say({"event": "failed", "code": ExtractionFailed.code, "reason": f"{type(error).__name__}: {error}"})
+            self._say({"event": "failed", "code": ExtractionFailed.code, "reason": _name(error)})
         else:
             self._say(describe_result(result))
 
@@ -76,6 +78,12 @@ class _Child:
     def _say(self, message: dict[str, object]) -> None:
         with self._lock:
             write_message(self._answers, message)
+
+
+def _name(error: Exception) -> str:
+    """Name an unforeseen error and the place it comes from; its words may quote a row's value."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
 
 
 if __name__ == "__main__":

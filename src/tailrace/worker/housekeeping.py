@@ -57,7 +57,7 @@ class Housekeeping:
             except (DatabaseUnavailable, StorageUnavailable) as error:
                 self._log.warning("housekeeping_failed", reason=str(error))
             except Exception as error:  # noqa: BLE001 - a fault here must not end housekeeping for good
-                self._log.error("housekeeping_failed", reason=f"{type(error).__name__}: {error}")
+                self._log.error("housekeeping_failed", reason=type(error).__name__)
 
     def sweep(self) -> None:
         """Do one round, unless another process is at it."""

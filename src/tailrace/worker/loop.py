@@ -238,7 +238,7 @@ class Worker:
             self._discard(self._idle[0])
 
     def _discard(self, child: ChildProcess) -> None:
-        # ValueError: it was discarded before, and a closed pipe has no number any more.
+        """End a child; one that is ended already stays so, and its closed pipe has no descriptor any more."""
         with suppress(KeyError, ValueError):
             self._selector.unregister(child)
         if child in self._idle:
