@@ -181,7 +181,8 @@ class Site:
     # -- workers --------------------------------------------------------------------------------------------------
 
     def work(self, fault: str = "", **environment: str) -> Process:
-        """Start a worker."""
+        """Start a worker, which PostgreSQL must be there for."""
+        self.sql("SELECT 1")
         command = ["-m", "tailrace", "worker", "--data", str(self.data)]
         self.workers.append(Process(self, "worker", command, TAILRACE_FAULT=fault, **environment))
         return self.workers[-1]
