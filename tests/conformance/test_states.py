@@ -156,7 +156,8 @@ def test_an_expired_file_is_removed_from_storage(documented: Service):
 def test_a_failed_job_says_why(service: Service, changes: dict[str, str], text: str):
     caller = service.caller()
     with held(service, caller, **changes) as job_id:
-        assert caller.status(job_id)["status"] == "RUNNING"
+        # A worker may have seen already that its time is over.
+        assert caller.status(job_id)["status"] in ("RUNNING", "FAILED")
     assert error_text(caller.wait(job_id)) == ("FAILED", text)
 
 

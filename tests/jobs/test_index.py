@@ -1,6 +1,7 @@
 """The index of a result's records, against counting the bytes one by one."""
 
 from array import array
+from itertools import accumulate
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ def write(store, records, sizes):
         while rest:
             block, rest = rest[: (size := sizes.pop(0) if sizes else len(rest))], rest[size:]
             lines = [lead + row for lead, row in block]
-            offsets = array("q", [sum(map(len, lines[:number])) for number in range(len(lines) + 1)])
+            offsets = array("q", accumulate(map(len, lines), initial=0))
             leads = array("i", [len(lead) for lead, _ in block])
             # As buffers come from a library: with room at their end.
             offsets.append(-1), leads.append(-1)

@@ -248,8 +248,8 @@ def test_any_number_of_results_that_stay_keeps_no_later_one_from_being_removed(h
     monkeypatch.setattr("tailrace.worker.housekeeping._MOST_AT_ONCE", 2)
     stuck = [house.job("succeeded", result=f"-{hours} hours") for hours in (9, 8, 7, 6, 5)]
     for job in stuck:
-        # A folder in the result's place: no store removes that as an object.
-        house.object(f"{job.key}/in-the-way")
+        # A folder in the result's place: no store removes that as an object. What is in it is no leaving yet.
+        house.object(f"{job.key}/in-the-way", age=0)
     last = house.job("succeeded", result="-1 hour")
     path = house.object(last.key)
     house.sweep()
