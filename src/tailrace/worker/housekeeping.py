@@ -104,10 +104,10 @@ class Housekeeping:
         """Remove objects no job points to, but those of jobs that are still at work."""
         before = datetime.now(UTC) - _LEAVINGS_AGE
         old = [found for found in store.list_objects() if found.written_at < before]
+        # In this order: a job that finishes between the two is among the first or has published by the second.
+        at_work = results.unfinished_jobs(self._runtime.database, [job for job in map(_job_of, old) if job])
         published = results.published_keys(self._runtime.database, [_result_key(found) for found in old])
-        suspects = [found for found in old if _result_key(found) not in published]
-        at_work = results.unfinished_jobs(self._runtime.database, [job for job in map(_job_of, suspects) if job])
-        orphans = [found for found in suspects if _job_of(found) not in at_work]
+        orphans = [found for found in old if _job_of(found) not in at_work and _result_key(found) not in published]
         removed = 0
         for orphan in orphans:
             hold()
