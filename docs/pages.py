@@ -16,7 +16,7 @@ from tailrace.catalog.model import Column, Dataset
 from tailrace.catalog.wfm import WfmTable, load_wfm_tables
 from tailrace.client.smartsync import refusals
 from tailrace.errors import TailraceError
-from tailrace.settings import Settings
+from tailrace.settings import DatasetSettings, Settings, Source
 from tailrace.web.app import bare_app, describe_api
 from tailrace.web.cxone.errors import CASES
 from tailrace.web.smartsync.errors import CASES as SMARTSYNC_CASES
@@ -37,6 +37,9 @@ A setting `group.name` is given in one of two places. The environment wins.
 - In the environment, as `TAILRACE_GROUP__NAME`: two underscores between group and name, all in capitals. Switches
   are `on` or `off`; a list is separated by colons, as in `PATH`.
 
+Of `sources` and `datasets` there may be any number, each with a name: `[sources.warehouse]` in the file,
+`TAILRACE_SOURCES__WAREHOUSE__URL` in the environment. Datasets are set in the file only.
+
 A name that does not exist or a value that is not allowed stops the program before it does anything, and every fault
 is named at once. `tailrace settings` shows what is in force. [Change settings](../how-to/change-settings.md) has
 examples.
@@ -48,6 +51,9 @@ file) and `DATABASE_URL` (another name for `database.url`). `tailrace extract` a
 Numbers such as CX-801 name the rule of the Data Extraction API that a setting belongs to. Their meaning is in [the
 API's page](data-extraction-api.md) as far as an operator or a client needs it.
 """
+
+# Groups of which there may be any number, each with a name.
+_NAMED = {"sources": Source(kind="lake"), "datasets": DatasetSettings()}
 
 _ABOUT_ERRORS = """\
 Every error that Tailrace raises on purpose has a code. Codes are stable: programs may match them. The sentence
@@ -115,17 +121,20 @@ def settings_page(settings: Settings | None = None) -> str:
         ]
         lines += ["|---|---|---|---|---|"]
         for name, field in type(fields).model_fields.items():
-            variable = f"TAILRACE_{group}__{name}".upper()
-            cells = (f"`{group}.{name}`", f"`{variable}`", _default(field), _allowed(field), field.description or "")
+            variable = (
+                "" if group.startswith("datasets.") else f"`{f'TAILRACE_{group}__{name}'.upper().replace('.', '__')}`"
+            )
+            cells = (f"`{group}.{name}`", variable, _default(field), _allowed(field), field.description or "")
             lines.append(_row(cells))
         lines.append("")
     return _finish(lines)
 
 
 def groups_of(settings: Settings) -> Iterator[tuple[str, BaseModel]]:
-    """Yield the groups of settings."""
+    """Yield the groups of settings; one as an example of those of which there may be any number."""
     for group in type(settings).model_fields:
-        yield group, getattr(settings, group)
+        found = getattr(settings, group)
+        yield (group, found) if isinstance(found, BaseModel) else (f"{group}.<name>", _NAMED[group])
 
 
 def first_line(thing: object) -> str:
@@ -135,6 +144,8 @@ def first_line(thing: object) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
+    if field.is_required():
+        return "must be set"
     match value:
         case SecretStr():
             return "(hidden)"
@@ -142,7 +153,7 @@ def _default(field: FieldInfo) -> str:
             return "not set"
         case bool():
             return "`on`" if value else "`off`"
-        case ():
+        case () | dict():
             return "none"
         case _:
             return f"`{value}`"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tailrace.errors import SettingsInvalid
-from tailrace.settings import Settings, data_folder, describe, load_settings
+from tailrace.settings import DatasetSettings, Settings, Source, data_folder, describe, load_settings
 
 SECRET = "postgresql://owner:canary-5d1e@db/tailrace"
 
@@ -148,7 +148,7 @@ def test_secrets_are_not_in_the_refusal_of_a_setting(tmp_path, text):
 
 
 def test_every_setting_has_a_description_and_a_default_that_can_be_written_as_toml(tmp_path):
-    described = list(describe(Settings()))
+    described = list(describe(Settings(sources={"lake": Source(kind="lake")}, datasets={"calls": DatasetSettings()})))
     assert len({name for name, _, _ in described}) == len(described)
     for name, _, text in described:
         assert text.endswith("."), name
@@ -181,3 +181,44 @@ def test_the_data_folder_is_the_argument_then_the_variable_then_beside_us(monkey
     assert data_folder() == Path("/srv/there")
     monkeypatch.delenv("TAILRACE_DATA")
     assert data_folder() == tmp_path / "tailrace-data"
+
+
+WAREHOUSE = "[sources.warehouse]\nkind = 'postgresql'\n"
+CALLS = "[datasets.calls]\nsource = 'warehouse'\n"
+URL = {"TAILRACE_SOURCES__WAREHOUSE__URL": "postgresql://reader:secret@db/quality"}
+
+
+def test_a_source_is_named_and_its_address_may_come_from_the_environment(tmp_path):
+    write(tmp_path, f"{WAREHOUSE}statement_timeout_s = 9\n{CALLS}table = 'q.calls'\ntenant_column = 'tenant'\n")
+    settings = load_settings(tmp_path, URL)
+    assert settings.sources["warehouse"].url.get_secret_value() == URL["TAILRACE_SOURCES__WAREHOUSE__URL"]
+    assert settings.sources["warehouse"].statement_timeout_s == 9
+    assert settings.datasets["calls"].table == "q.calls"
+    shown = {name: value for name, value, _ in describe(settings)}
+    assert shown["sources.warehouse.url"] == "********"
+    assert shown["datasets.calls.tenant_column"] == "tenant"
+
+
+@pytest.mark.parametrize(
+    ("lines", "environ", "fault"),
+    [
+        (WAREHOUSE, {}, "url must be set"),
+        ("[sources.pond]\nkind = 'lake'\nurl = 'x'", {}, "not for a lake"),
+        ("[sources.Pond]\nkind = 'lake'", {}, "sources.Pond"),
+        (WAREHOUSE + CALLS + "tenant_column = 'tenant'", URL, "needs one of table, query and files"),
+        (WAREHOUSE + CALLS + "table = 'a'\nquery = 'b'\ntenant_column = 'c'", URL, "needs one of table"),
+        (WAREHOUSE + CALLS + "table = 'a'", URL, "tenant_column must be set"),
+        (WAREHOUSE + CALLS + "files = ['a/{tenant}/*', 'b/*']", URL, "tenant_column must be set"),
+        ("[datasets.calls]\ntable = 'a'", {}, "any other none of them"),
+        ("[datasets.calls]\nsource = 'attic'\ntable = 'a'\ntenant_column = 'c'", {}, "no source named 'attic'"),
+        ("", {"TAILRACE_SOURCES__URL": "x"}, "SOURCES__<NAME>__<SETTING>"),
+        ("", {"TAILRACE_DATASETS__CALLS__TABLE": "x"}, "in the settings file only"),
+        ("sources = 1", {"TAILRACE_SOURCES__WAREHOUSE__URL": "x"}, "sources"),
+    ],
+)
+def test_sources_and_what_is_read_from_them_must_fit_together(tmp_path, lines, environ, fault):
+    write(tmp_path, lines + "\n")
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(tmp_path, environ)
+    assert fault in str(caught.value)
+    assert "secret" not in str(caught.value)

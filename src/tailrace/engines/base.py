@@ -14,12 +14,27 @@ Bound = datetime | int
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """How a tenant's stored columns come of an operator's own rows.
+
+    `columns` is the SQL, in the engine's own dialect, for each stored column that is not just a column of the same
+    name. Rows are the tenant's whose `tenant_column` equals `tenant`, written as a SQL literal of no certain type;
+    without such a column all of the source is the tenant's.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    tenant_column: str | None
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """What to read: the source's parts, the range on one column, and what orders rows within an instant.
 
     `source` is the engine's own (files for DuckDB); `start` and `end` are half-open;
     `order` are SQL terms; `in_order` are the parts of the source known to hold their rows in just this order.
     `columns` are name and SQL type of what is read: a part that was made before a column was known has none of it.
+    With a `selection` the source is not Tailrace's own: a table or `(SELECT …)` in SQL, or patterns of files.
     """
 
     source: tuple[str, ...]
@@ -29,6 +44,7 @@ class Scan:
     order: tuple[str, ...]
     in_order: frozenset[str] = frozenset()
     columns: tuple[tuple[str, str], ...] = ()
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +116,15 @@ class Program:
 
 class Engine(Protocol):
     """One open connection to a source; used by one thread at a time."""
+
+    def examine(self, scan: Scan) -> list[str]:
+        """Say, a sentence each, what does not fit between a source and the columns read from it; nothing if all does.
+
+        Raises SourceUnavailable.
+        """
+
+    def shared(self) -> Mapping[str, Any]:
+        """Tell the options with which a further connection sees the source at the same moment as this one."""
 
     def plan(self, scan: Scan) -> list[Slice]:
         """Cut the range into slices small enough to be held in memory; none when there is nothing to read."""

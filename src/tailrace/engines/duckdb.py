@@ -53,6 +53,14 @@ class DuckDBEngine:
         """Take an open connection."""
         self._connection = connection
 
+    def examine(self, scan: Scan) -> list[str]:  # noqa: ARG002 the protocol's argument; intake has checked the files
+        """Find nothing: stored files are Tailrace's own."""
+        return []
+
+    def shared(self) -> Mapping[str, Any]:
+        """Nothing is needed: stored files never change."""
+        return {}
+
     def plan(self, scan: Scan) -> list[Slice]:
         """Cut the range along the row groups of the files, by the statistics written with them."""
         if not scan.source:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from tailrace.catalog.model import OPENS, ROW_KEY
-from tailrace.engines.base import Block, Engine, Program, Scan, Slice
+from tailrace.engines.base import Block, Engine, Program, Scan, Selection, Slice
 from tailrace.errors import EngineBroken, ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
 from tailrace.faults import fault_point
 from tailrace.formats.base import Format, quote_name, sql_type, write_order
@@ -31,7 +31,8 @@ class Task:
     """One attempt: the request, what to read, where to write, and with what means.
 
     `in_order` are the parts of the source whose rows are in the request's order, `plain` the stored columns known to
-    need no escaping. With a `program` the rows are computed first, and the source is what comes of it.
+    need no escaping. With a `program` the rows are computed first, and the source is what comes of it; with a
+    `selection` the source is the operator's own.
     """
 
     request: Request
@@ -45,6 +46,7 @@ class Task:
     storage: str
     storage_options: Mapping[str, Any]
     threads: int
+    selection: Selection | None = None
 
 
 def extract(task: Task, report: Report) -> Result:
@@ -112,16 +114,20 @@ def _scanned(task: Task) -> Iterator[Scan]:
 
 
 def _range(task: Task, rows: RangeRows) -> Scan:
+    # Rows that are the same in all that is written may change places; Tailrace's own have a key instead.
+    last = (quote_name(ROW_KEY),) if task.selection is None else write_order(rows.column, task.request.fields)[1:]
     return Scan(
         source=task.source,
         range_column=rows.column,
         start=_without_zone(rows.start),
         end=_without_zone(rows.end),
-        order=(*write_order(rows.column, rows.order), quote_name(ROW_KEY)),
+        order=(*write_order(rows.column, rows.order), *last),
         in_order=frozenset(task.in_order),
         columns=tuple(
-            (field.source, sql_type(field.type, field.precision, field.scale)) for field in task.request.fields
+            (field.source, sql_type(field.type, field.precision, field.scale))
+            for field in {field.source: field for field in (*task.request.fields, *rows.order)}.values()
         ),
+        selection=task.selection,
     )
 
 
@@ -176,7 +182,8 @@ class _Engines:
     def open(self, number: int) -> None:
         """Have so many engines; one costs as much as a small job, so there are no more than there are slices."""
         while len(self.all) < min(number, self._task.threads):
-            self.all.append(self._stack.enter_context(self._connect(self._task.engine_options)))
+            shared = self.all[0].shared() if self.all else {}
+            self.all.append(self._stack.enter_context(self._connect({**self._task.engine_options, **shared})))
             self._free.put(self.all[-1])
 
     @contextmanager

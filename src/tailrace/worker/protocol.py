@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import IO, Any
 
-from tailrace.engines.base import Program, Relation, Step
+from tailrace.engines.base import Program, Relation, Selection, Step
 from tailrace.jobs.model import Request, Result
 from tailrace.worker.extract import Task
 
@@ -23,6 +23,7 @@ def write_task(stream: IO[bytes], task: Task) -> None:
         "storage": task.storage,
         "storage_options": dict(task.storage_options),
         "threads": task.threads,
+        "selection": None if task.selection is None else asdict(task.selection),
     }
     write_message(stream, message)
 
@@ -32,7 +33,13 @@ def read_task(line: bytes) -> Task:
     message = json.loads(line)
     lists = {name: tuple(message[name]) for name in ("source", "in_order", "plain")}
     program = None if message["program"] is None else _read_program(message["program"])
-    return Task(**{**message, **lists, "program": program, "request": Request.from_json(message["request"])})
+    selection = None if message["selection"] is None else _read_selection(message["selection"])
+    read = {"program": program, "selection": selection, "request": Request.from_json(message["request"])}
+    return Task(**{**message, **lists, **read})
+
+
+def _read_selection(data: dict[str, Any]) -> Selection:
+    return Selection(_pairs(data["columns"]), data["tenant_column"], data["tenant"])
 
 
 def _read_program(data: dict[str, Any]) -> Program:

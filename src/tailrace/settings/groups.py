@@ -1,45 +1,25 @@
-"""Settings: what an operator may choose, from a TOML file and the environment; the only reader of the environment.
-
-A setting `group.name` comes from `[group]` `name = …` in the TOML file or from `TAILRACE_GROUP__NAME` in the
-environment, which wins. Names and defaults of the groups `cxone` and `smartsync` are those of the wire
-specifications, annex C of each.
-"""
+"""The groups of settings: every setting with its bounds, default and meaning."""
 
 import os
-import tomllib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from tailrace.errors import SettingsInvalid
 from tailrace.faults import read_orders
-
-_PREFIX = "TAILRACE_"
-# Shorthands for the names that people and platforms use anyway.
-_SHORTHANDS = {"DATABASE_URL": ("database", "url"), "TAILRACE_FAULT": ("testing", "fault")}
 
 _SWITCH = {"on": True, "off": False}
 Switch = Annotated[bool, BeforeValidator(lambda value: _SWITCH.get(value, value) if isinstance(value, str) else value)]
 Seconds = Annotated[int, Field(ge=1, le=7 * 86_400)]
 
 
-class _Group(BaseModel):
+class Group(BaseModel):
+    """A group of settings: no name besides its own, and no value is repeated in an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Server(_Group):
+class Server(Group):
     """How the server is reached."""
 
     public_url: str | None = Field(
@@ -64,7 +44,7 @@ class Server(_Group):
     )
 
 
-class Database(_Group):
+class Database(Group):
     """Where the control plane's PostgreSQL is."""
 
     url: SecretStr | None = Field(
@@ -80,23 +60,15 @@ class Database(_Group):
     )
 
 
-class Storage(_Group):
-    """Where results rest."""
+class _Bucket(Group):
+    """How a store is reached that speaks S3."""
 
-    kind: str = Field("local", description="Kind of store: the name of a file in `tailrace/storage`.")
-    folder: Path | None = Field(None, description="Folder of the local store. Not set: `results` in the data folder.")
-    bucket: str | None = Field(None, min_length=3, max_length=222, description="Bucket; it must be there.")
-    prefix: str = Field(
-        "tailrace",
-        pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$",
-        description="What keys in the bucket begin with. All below it belongs to one Tailrace service: what no job "
-        "points to is removed.",
-    )
+    kind: str
     endpoint: str | None = Field(
         None,
         pattern=r"^https?://[^/?#\s@]+$",
-        description="Scheme and host of a store that is not AWS's own. Clients download from there, so they must reach "
-        "it by this name.",
+        description="Scheme and host of a store that is not AWS's own. Clients download results from there, so they "
+        "must reach it by this name.",
     )
     region: str | None = Field(None, description="Region of the bucket. Not set: `AWS_REGION`, otherwise us-east-1.")
     access_key_id: str | None = Field(
@@ -111,25 +83,24 @@ class Storage(_Group):
     allow_http: Switch = Field(
         False, description="Whether the endpoint may be http; bytes and links are readable on the way then."
     )
-    connect_timeout_s: int = Field(5, ge=1, le=300, description="Longest wait for a connection to the store.")
+    connect_timeout_s: int = Field(5, ge=1, le=300, description="Longest wait for a connection.")
     timeout_s: int = Field(
         30,
         ge=1,
         le=3600,
-        description="Longest time of one request, such as a part of 8 MiB, and longest silence of a download.",
+        description="Longest time of one request to a store, such as a part of 8 MiB, and longest silence of a "
+        "download.",
     )
     retry_timeout_s: int = Field(
         20,
         ge=1,
         le=3600,
-        description="How long a request that fails is tried again; an attempt then under way may end.",
+        description="How long a request to a store that fails is tried again; an attempt then under way may end.",
     )
 
     @model_validator(mode="after")
-    def check_together(self) -> Self:
-        """A store other than the folder has a bucket, and http is meant."""
-        if self.kind != "local" and self.bucket is None:
-            raise ValueError("bucket must be set for a store that is not local")
+    def check_access(self) -> Self:
+        """Http is meant, and a key has its secret."""
         if (self.endpoint or "").startswith("http:") and not self.allow_http:
             raise ValueError("endpoint is http, which allow_http must allow")
         if (self.access_key_id is None) != (self.secret_access_key is None):
@@ -137,7 +108,86 @@ class Storage(_Group):
         return self
 
 
-class Catalog(_Group):
+class Storage(_Bucket):
+    """Where results rest."""
+
+    kind: str = Field("local", description="Kind of store: the name of a file in `tailrace/storage`.")
+    folder: Path | None = Field(None, description="Folder of the local store. Not set: `results` in the data folder.")
+    bucket: str | None = Field(None, min_length=3, max_length=222, description="Bucket; it must be there.")
+    prefix: str = Field(
+        "tailrace",
+        pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$",
+        description="What keys in the bucket begin with. All below it belongs to one Tailrace service: what no job "
+        "points to is removed.",
+    )
+
+    @model_validator(mode="after")
+    def check_bucket(self) -> Self:
+        """A store other than the folder has a bucket."""
+        if self.kind != "local" and self.bucket is None:
+            raise ValueError("bucket must be set for a store that is not local")
+        return self
+
+
+class Source(_Bucket):
+    """Rows of the operator's own: a PostgreSQL, or a lake of Parquet files."""
+
+    kind: str = Field(
+        pattern=r"^[a-z0-9_]+$",
+        description="Software that reads it: `postgresql` or `lake`, the name of a file in `tailrace/engines`.",
+    )
+    url: SecretStr | None = Field(
+        None, description="PostgreSQL: what to connect to, as a URL or libpq string, with a role that may only read."
+    )
+    statement_timeout_s: int = Field(
+        600, ge=1, le=86_400, description="PostgreSQL: longest time of one statement; it is cancelled after it."
+    )
+
+    @model_validator(mode="after")
+    def check_url(self) -> Self:
+        """A database has an address, a lake has none."""
+        if {"postgresql": self.url is None, "lake": self.url is not None}.get(self.kind):
+            raise ValueError("url must be set for a source of kind postgresql, and not for a lake")
+        return self
+
+
+class DatasetSettings(Group):
+    """What is special about one dataset: where its rows are, if not loaded into Tailrace."""
+
+    source: str | None = Field(
+        None, description="Name of the group of `sources` that has its rows. Not set: rows loaded into Tailrace."
+    )
+    table: str | None = Field(
+        None, min_length=1, description="PostgreSQL: table or view with the rows, as written in SQL."
+    )
+    query: str | None = Field(None, min_length=1, description="PostgreSQL: a SELECT that gives the rows, instead.")
+    files: tuple[str, ...] = Field(
+        (),
+        description="Lake: paths or patterns of Parquet files, or `s3://…`; `{tenant}` stands for what `tenant_is` "
+        "says.",
+    )
+    tenant_column: str | None = Field(
+        None, min_length=1, description="Column that says whose a row is. Only a lake's files may say it instead."
+    )
+    tenant_is: Literal["name", "id", "customer_id"] = Field(
+        "name", description="What of a tenant stands in that column, or for `{tenant}`."
+    )
+    columns: dict[str, str] = Field(
+        {}, description="Stored columns that are not columns of the same name: each with its SQL over the rows."
+    )
+
+    @model_validator(mode="after")
+    def check_together(self) -> Self:
+        """Rows have one place, and are told apart by tenant."""
+        places = [name for name in ("table", "query", "files") if getattr(self, name)]
+        if len(places) != (1 if self.source else 0):
+            raise ValueError("a dataset with a source needs one of table, query and files, any other none of them")
+        if self.source and not self.tenant_column and not all("{tenant}" in pattern for pattern in self.files or ("",)):
+            raise ValueError("tenant_column must be set, or every one of files have {tenant} in it")
+        return self
+
+
+class Catalog(Group):
     """Where further datasets are."""
 
     folders: tuple[Path, ...] = Field(
@@ -150,7 +200,7 @@ class Catalog(_Group):
         return [part for part in text.split(os.pathsep) if part]
 
 
-class Worker(_Group):
+class Worker(Group):
     """How extractions are run."""
 
     slots: int = Field(4, ge=1, le=64, description="Jobs of each API that one worker runs at the same time.")
@@ -169,14 +219,14 @@ class Worker(_Group):
     jobs_per_child: int = Field(50, ge=1, le=100_000, description="Jobs after which a child process is replaced.")
 
 
-class Log(_Group):
+class Log(Group):
     """What is written about the running service."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious events written.")
     format: Literal["text", "json"] = Field("text", description="`text` for people, `json` one object a line.")
 
 
-class Cxone(_Group):
+class Cxone(Group):
     """The Data Extraction API."""
 
     profile: Literal["documented", "live"] = Field(
@@ -224,7 +274,7 @@ class Cxone(_Group):
     )
 
 
-class Smartsync(_Group):
+class Smartsync(Group):
     """The SmartSync Export APIs."""
 
     profile: Literal["documented", "live"] = Field(
@@ -244,7 +294,7 @@ class Smartsync(_Group):
     job_timeout_s: Seconds = Field(3600, description="Longest run of an export, all attempts together (SS-606).")
 
 
-class Testing(_Group):
+class Testing(Group):
     """What Tailrace's own tests of faults need; never for production."""
 
     faults: Switch = Field(False, description="Whether `testing.fault` may be set. Never on in production.")
@@ -267,7 +317,7 @@ class Testing(_Group):
         return self
 
 
-class Settings(_Group):
+class Settings(Group):
     """All settings of one process."""
 
     server: Server = Server()
@@ -279,89 +329,13 @@ class Settings(_Group):
     cxone: Cxone = Cxone()
     smartsync: Smartsync = Smartsync()
     testing: Testing = Testing()
+    sources: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], Source] = {}
+    datasets: dict[str, DatasetSettings] = {}
 
-
-def data_folder(data: Path | None = None) -> Path:
-    """Tell the data folder: the argument, else `TAILRACE_DATA`, else `./tailrace-data`."""
-    return (data or Path(os.environ.get("TAILRACE_DATA", "tailrace-data"))).absolute()
-
-
-def load_settings(data: Path, environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings of a data folder and the environment.
-
-    The file is `TAILRACE_CONFIG`, else `tailrace.toml` in the data folder if it is there.
-    Raises SettingsInvalid, naming every fault at once.
-    """
-    environ = os.environ if environ is None else environ
-    values, faults = _from_file(data, environ)
-    faults += _add_environment(values, environ)
-    settings = _validate(values, faults)
-    if faults or settings is None:
-        listing = "".join(f"\n  {fault}" for fault in faults)
-        raise SettingsInvalid(f"{len(faults)} setting(s) cannot be used:{listing}", details=tuple(faults))
-    return settings
-
-
-def describe(settings: Settings) -> Iterator[tuple[str, object, str]]:
-    """Yield name, value as shown to people (secrets hidden) and documentation of every setting."""
-    for name, value, field in _walk(settings):
-        shown = "********" if isinstance(value, SecretStr) else value
-        yield name, shown, field.description or ""
-
-
-def _walk(settings: Settings) -> Iterator[tuple[str, object, FieldInfo]]:
-    for group in type(settings).model_fields:
-        part = getattr(settings, group)
-        for name, field in type(part).model_fields.items():
-            yield f"{group}.{name}", getattr(part, name), field
-
-
-def _from_file(data: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    named = environ.get("TAILRACE_CONFIG")
-    path = Path(named) if named else data / "tailrace.toml"
-    if not named and not path.exists():
-        return {}, []
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), []
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return {}, [f"{path}: {error}"]
-
-
-def _add_environment(values: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
-    faults = []
-    # Shorthands first, so that the full name has the last word.
-    for variable, text in sorted(environ.items(), key=lambda item: item[0] not in _SHORTHANDS):
-        place = _SHORTHANDS.get(variable) or _place(variable)
-        # Set but empty is how many platforms say "not set" of the shorthands.
-        if place is None or (variable in _SHORTHANDS and not text):
-            continue
-        group, name = place
-        part = values.setdefault(group, {})
-        if not isinstance(part, dict) or group not in Settings.model_fields:
-            faults.append(f"{variable}: there is no group of settings named '{group}'")
-            values.pop(group, None)
-            continue
-        part[name] = Catalog.split(text) if place == ("catalog", "folders") else text
-    return faults
-
-
-def _place(variable: str) -> tuple[str, str] | None:
-    """Split `TAILRACE_GROUP__NAME`; other variables are not settings."""
-    if not variable.startswith(_PREFIX) or "__" not in variable:
-        return None
-    group, _, name = variable.removeprefix(_PREFIX).lower().partition("__")
-    return group, name
-
-
-def _validate(values: dict[str, Any], faults: list[str]) -> Settings | None:
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        faults += [f"{'.'.join(map(str, fault['loc']))}: {_reason(fault)}" for fault in error.errors()]
-        return None
-
-
-def _reason(fault: Mapping[str, Any]) -> str:
-    if fault["type"] == "extra_forbidden":
-        return "there is no such setting"
-    return str(fault["msg"][0].lower() + fault["msg"][1:])
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        """Every source that is named is described."""
+        for name, dataset in self.datasets.items():
+            if dataset.source is not None and dataset.source not in self.sources:
+                raise ValueError(f"datasets.{name}.source: there is no source named '{dataset.source}'")
+        return self
