@@ -10,7 +10,7 @@ from tailrace.catalog.loader import Catalog, load_catalog
 from tailrace.database.embedded import EmbeddedPostgres
 from tailrace.database.migrate import migrate
 from tailrace.database.pool import Database
-from tailrace.errors import SettingsInvalid
+from tailrace.errors import LoadRefused, SettingsInvalid
 from tailrace.faults import arm
 from tailrace.logs import configure_logs
 from tailrace.settings import Settings, data_folder, load_settings
@@ -40,6 +40,12 @@ class Runtime:
     def scratch(self) -> Path:
         """The folder for what does not fit into memory."""
         return self.data / "scratch"
+
+    def check_loadable(self, dataset: str) -> None:
+        """Refuse to take in rows that nobody would ever read, as the dataset has a source; raises LoadRefused."""
+        bound = self.settings.datasets.get(dataset)
+        if bound is not None and bound.source is not None:
+            raise LoadRefused(f"The rows of '{dataset}' come from the source '{bound.source}'; nothing was loaded.")
 
     @property
     def storage_options(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tailrace.runtime import Runtime, open_runtime
 from tailrace.settings import Settings
 from tailrace.web.app import create_app
 from tailrace.web.server import listen, serve_app
+from tailrace.worker.sources import check_sources
 
 _WATCH_SECONDS = 1.0
 # Between two starts of a worker that ends again and again.
@@ -30,9 +31,10 @@ _LIBC = ctypes.CDLL(None)
 def serve(data: Path | None, host: str | None, port: int | None) -> None:
     """Serve until told to stop; prints one line with the address when requests are accepted.
 
-    Raises SettingsInvalid, AddressInUse and DatabaseUnavailable before anything is served.
+    Raises SettingsInvalid, SourceMismatch, AddressInUse and DatabaseUnavailable before anything is served.
     """
     with open_runtime(data) as runtime:
+        check_sources(runtime)
         server = runtime.settings.server
         listener = listen(host or server.host, server.port if port is None else port)
         address, number = listener.getsockname()[:2]
