@@ -53,8 +53,8 @@ def _against_others(site: Site, rows: int, runs: int) -> Iterator[Comparison]:
     yield compare("csv from Parquet", "Polars sink_csv", 1.0, rows, ways, runs)
     for format_name, chdb_format, goal in (("csv", "CSVWithNames", 1.0), ("xml", "XML", 1.5)):
         code = _chdb(site, rows, chdb_format, target)
-        ways = (lambda name=format_name: job(name)), (lambda code=code: python("import chdb", code, target))
-        yield compare(f"{format_name} from Parquet", f"chDB FORMAT {chdb_format}", goal, rows, ways, runs)
+        pair = (lambda name=format_name: job(name)), (lambda code=code: python("import chdb", code, target))
+        yield compare(f"{format_name} from Parquet", f"chDB FORMAT {chdb_format}", goal, rows, pair, runs)
     script = _by_hand(site, rows, target)
     ways = (job, lambda: python("import csv, duckdb", script, target))
     yield compare("csv from Parquet", "Python's csv, row by row", 0.5, rows, ways, 1)
