@@ -61,9 +61,10 @@ class Runtime:
 
 
 @contextmanager
-def open_runtime(data: Path | None = None) -> Iterator[Runtime]:
+def open_runtime(data: Path | None = None, *, as_found: bool = False) -> Iterator[Runtime]:
     """Open the data folder and the database, with all tables up to date; closed at the end of the context.
 
+    `as_found` leaves the tables as they are, and does not look whether the database answers.
     Raises SettingsInvalid, CatalogInvalid and DatabaseUnavailable.
     """
     folder = data_folder(data)
@@ -77,8 +78,9 @@ def open_runtime(data: Path | None = None) -> Iterator[Runtime]:
         conninfo, ensure = _open_database(stack, folder, settings)
         database = Database(conninfo, size=settings.database.pool_size, timeout_seconds=settings.database.timeout_s)
         stack.callback(database.close)
-        database.probe()
-        migrate(database)
+        if not as_found:
+            database.probe()
+            migrate(database)
         yield Runtime(folder, settings, database, catalog, folders, ensure)
 
 

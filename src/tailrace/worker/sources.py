@@ -64,7 +64,7 @@ def check_sources(runtime: Runtime) -> None:
     A source that does not answer is only logged, as it may come back. Raises SourceMismatch with all that does not
     fit, and SettingsInvalid when settings are about a dataset that there is not.
     """
-    _check_names(runtime)
+    check_names(runtime)
     faults: list[str] = []
     for name, bound, source in bound_datasets(runtime.settings):
         try:
@@ -78,7 +78,8 @@ def check_sources(runtime: Runtime) -> None:
         )
 
 
-def _check_names(runtime: Runtime) -> None:
+def check_names(runtime: Runtime) -> None:
+    """Refuse settings of a dataset, or of a column, that there is not; raises SettingsInvalid."""
     for name, bound in runtime.settings.datasets.items():
         try:
             known = {column.source for column in _columns(runtime.catalog.table(name))}
