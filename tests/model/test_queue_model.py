@@ -1,15 +1,16 @@
 """The queue's real SQL against a model of it in plain Python: any order of verbs and of times that pass."""
 
+from collections import Counter
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
 from model.history import FINAL, MOST_ATTEMPTS, check_moves, check_slots, read_history
 from model.queue_of import DIALECTS, empty, make_tenant, order_of, result_of, slots_of
+from sizes import sizes
 from tailrace.errors import TailraceError, UnknownJob
 from tailrace.jobs import queue, results
 from tailrace.jobs.submit import Caller, Rules, submit
@@ -76,6 +77,7 @@ class Machine(RuleBasedStateMachine):
         self.served: dict[tuple[str, int], int] = {}
         self.turns = 0
         self.seen: dict[UUID, int] = {}
+        self.events: Counter[str] = Counter()
 
     def teardown(self):
         try:
@@ -188,16 +190,23 @@ class Machine(RuleBasedStateMachine):
         job = self.model.get(lease.job_id)
         return job if job and job.state == "running" and job.epoch == lease.epoch else None
 
+    def _written(self, lease):
+        """The job, if a write of the lease's holder counts; one that does not is counted as such."""
+        if (job := self._held(lease)) is None:
+            known = self.model.get(lease.job_id)
+            self.events["fenced:cancelled" if known and known.state == "cancelled" else "fenced:taken_over"] += 1
+        return job
+
     @rule(lease=leases)
     def renew(self, lease):
-        job = self._held(lease)
+        job = self._written(lease)
         assert queue.renew(self.house, lease, 30, 1, 2) is (job is not None)
         if job:
             job.lease_over = False
 
     @rule(lease=leases, number=st.integers(0, 1))
     def finish(self, lease, number):
-        job = self._held(lease)
+        job = self._written(lease)
         result = result_of(lease, number)
         assert queue.finish(self.house, lease, result) is (job is not None)
         if job:
@@ -206,8 +215,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(lease=leases, final=st.booleans())
     def give_up(self, lease, final):
-        job = self._held(lease)
+        job = self._written(lease)
         assert queue.give_up(self.house, lease, "storage_unavailable", final=final) is (job is not None)
+        if job:
+            self.events["attempt_failed:storage_unavailable"] += 1
         if job and (final or job.attempt == MOST_ATTEMPTS):
             job.end("failed", "storage_unavailable")
         elif job:
@@ -216,7 +227,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(lease=leases)
     def hand_back(self, lease):
-        job = self._held(lease)
+        job = self._written(lease)
         assert queue.hand_back(self.house, lease) is (job is not None)
         if job:
             job.state, job.attempt, job.paused = "queued", job.attempt - 1, False
@@ -227,6 +238,7 @@ class Machine(RuleBasedStateMachine):
         for key, job in self.model.items():
             if job.state == "running" and job.lease_over:
                 out = job.attempt == MOST_ATTEMPTS
+                self.events["recovered"] += 1
             elif job.state == "queued" and job.deadline_over:
                 out = False
             else:
@@ -334,6 +346,10 @@ class Machine(RuleBasedStateMachine):
         assert all(job.attempt <= MOST_ATTEMPTS for job in self.model.values())
 
     @invariant()
+    def events_are_counted(self):
+        assert {row.name: row.value for row in self.house.execute("SELECT * FROM counters")} == dict(self.events)
+
+    @invariant()
     def statuses_never_go_back(self):
         """As a SmartSync client sees them: WAITING, RUNNING, an end that stays (SS-405)."""
         for number, tenant in enumerate(self.tenants):
@@ -346,8 +362,9 @@ class Machine(RuleBasedStateMachine):
                     self.seen[job.id] = rank
 
 
-def run(house, monkeypatch, steps, examples, length):
-    """Run so many examples, and see that they made as many steps as they are meant to."""
+@sizes("examples, length, steps", (25, 40, 500), share=(30, 80, 1_500), whole=(200, 80, 10_000))
+def test_any_order_of_verbs_and_times_does_as_the_model(house, monkeypatch, examples, length, steps):
+    """So many examples of so many steps at most; `steps` in all must really have been made."""
     monkeypatch.setattr(Machine, "house", house)
     monkeypatch.setattr(Machine, "steps", 0)
     checks = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -360,18 +377,3 @@ def run(house, monkeypatch, steps, examples, length):
     )
     run_state_machine_as_test(Machine, settings=how)
     assert Machine.steps >= steps
-
-
-def test_any_order_of_verbs_and_times_does_as_the_model(house, monkeypatch):
-    run(house, monkeypatch, steps=500, examples=25, length=40)
-
-
-@pytest.mark.slow
-@pytest.mark.share
-def test_thousands_of_steps_do_as_the_model(house, monkeypatch):
-    run(house, monkeypatch, steps=3_400, examples=60, length=80)
-
-
-@pytest.mark.slow
-def test_ten_thousand_steps_and_more_do_as_the_model(house, monkeypatch):
-    run(house, monkeypatch, steps=10_000, examples=180, length=80)

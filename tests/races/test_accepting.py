@@ -11,6 +11,7 @@ from conformance.smartsync import exports_wire as exports
 from conformance.smartsync.wire import make_person
 from races.together import block, together, wait_for_all
 from service import JOBS
+from sizes import sizes
 
 MANY = 50
 
@@ -42,16 +43,10 @@ def post_many(service, rounds):
         wait_for_all(service, [accepted])
 
 
+@sizes("rounds", 1, share=4, whole=20)
 @pytest.mark.req("CX-801", "CX-212")
-def test_of_fifty_requests_at_once_one_is_accepted(documented):
-    post_many(documented, rounds=1)
-
-
-@pytest.mark.slow
-@pytest.mark.share
-@pytest.mark.req("CX-801", "CX-212")
-def test_of_fifty_requests_at_once_one_is_accepted_each_time(documented):
-    post_many(documented, rounds=15)
+def test_of_fifty_requests_at_once_one_is_accepted(documented, rounds):
+    post_many(documented, rounds)
 
 
 @pytest.mark.slow
@@ -67,10 +62,9 @@ def test_unfinished_jobs_are_bounded_under_race(start_noted):
         assert count(service, caller.tenant, "cxone") == most
 
 
-@pytest.mark.slow
-@pytest.mark.share
+@sizes("rounds", share=1, whole=5)
 @pytest.mark.req("SS-603")
-def test_waiting_exports_are_bounded_under_race(start_noted):
+def test_waiting_exports_are_bounded_under_race(start_noted, rounds):
     most = 5
     with start_noted(TAILRACE_SMARTSYNC__MAX_WAITING_PER_TENANT=str(most)) as service:
         person = make_person(service)
@@ -79,7 +73,7 @@ def test_waiting_exports_are_bounded_under_race(start_noted):
         person.allow("mu:all")
         colleague = exports.colleague_of(person, "mu:all")
         with block(service):
-            for _ in range(3):
+            for _ in range(rounds):
                 before = count(service, person.tenant, "smartsync")
                 people = (person, colleague)
                 answers = together(

@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 import httpx2
-import pytest
 
 from conformance import wire
 from conformance.smartsync import exports_wire as exports
@@ -17,6 +16,7 @@ from conformance.smartsync.wire import Person
 from model.history import read_history
 from races.together import row_of, wait_for_all
 from service import Caller
+from sizes import sizes
 
 FIRST = date(2019, 5, 20)
 DAYS, ROWS = 20, 120
@@ -165,12 +165,6 @@ def check_all(service, folder, tenants, jobs):
     assert len(workers) == 4
 
 
-@pytest.mark.slow
-@pytest.mark.share
-def test_five_tenants_get_what_is_theirs(crew_of_four, tmp_path):
-    check_all(crew_of_four, tmp_path, tenants=5, jobs=5)
-
-
-@pytest.mark.slow
-def test_twenty_tenants_get_what_is_theirs(crew_of_four, tmp_path):
-    check_all(crew_of_four, tmp_path, tenants=20, jobs=25)
+@sizes("tenants, jobs", share=(4, 4), whole=(20, 25))
+def test_all_tenants_get_what_is_theirs(crew_of_four, tmp_path, tenants, jobs):
+    check_all(crew_of_four, tmp_path, tenants, jobs)

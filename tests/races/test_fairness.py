@@ -6,6 +6,7 @@ import pytest
 
 from model.history import read_history
 from races.together import SLOTS, block, together, wait_for_all
+from sizes import sizes
 from tailrace.catalog.loader import load_catalog
 from tailrace.intake.sample import load_sample
 
@@ -85,12 +86,6 @@ def compare(service, tenants, jobs, flooded):
     pytest.fail(f"seconds alone and beside the flood: {found}")
 
 
-@pytest.mark.slow
-@pytest.mark.share
-def test_some_small_tenants_do_not_wait_for_a_large_one(quick):
-    compare(quick, tenants=6, jobs=5, flooded=300)
-
-
-@pytest.mark.slow
-def test_twenty_small_tenants_do_not_wait_for_a_large_one(quick):
-    compare(quick, tenants=20, jobs=10, flooded=2_000)
+@sizes("tenants, jobs, flooded", share=(6, 5, 300), whole=(20, 10, 2_000))
+def test_small_tenants_do_not_wait_for_a_large_one(quick, tenants, jobs, flooded):
+    compare(quick, tenants, jobs, flooded)

@@ -5,11 +5,10 @@ from datetime import date
 from functools import partial
 from threading import Event
 
-import pytest
-
 from conformance.smartsync import exports_wire as exports
 from conformance.smartsync.wire import make_person
 from races.together import together, wait_for_all
+from sizes import sizes
 from tailrace.intake.manifest import wfm_files
 from tailrace.intake.wfm.load import load_wfm
 from wfm.oracle import Wanted, rows_of
@@ -104,13 +103,11 @@ def load_against_each_other(centre, rounds):
         assert all(len(paths) == 1 for paths in files.values())
 
 
-@pytest.mark.slow
-@pytest.mark.share
-def test_an_export_sees_one_moment_always(crew_of_four, tmp_path):
-    assert load_beside_exports(Centre(crew_of_four, tmp_path), loads=12) == {0, 1}
+@sizes("loads", share=5, whole=20)
+def test_an_export_sees_one_moment_always(crew_of_four, tmp_path, loads):
+    assert load_beside_exports(Centre(crew_of_four, tmp_path), loads) == {0, 1}
 
 
-@pytest.mark.slow
-@pytest.mark.share
-def test_two_loads_at_once_leave_one_state(quick, tmp_path):
-    load_against_each_other(Centre(quick, tmp_path), rounds=4)
+@sizes("rounds", share=1, whole=6)
+def test_two_loads_at_once_leave_one_state(quick, tmp_path, rounds):
+    load_against_each_other(Centre(quick, tmp_path), rounds)

@@ -13,6 +13,7 @@ from conformance import wire
 from conformance.smartsync import exports_wire as exports
 from races.together import row_of, together
 from service import poll
+from sizes import sizes
 from tailrace.catalog.loader import load_catalog
 from tailrace.intake.sample import load_sample
 from tailrace.runtime import Runtime
@@ -105,10 +106,9 @@ def test_a_download_gets_all_of_a_result_or_nothing(quick):
     race_downloads(quick, caller, rounds=2, downloads=8)
 
 
-@pytest.mark.slow
-@pytest.mark.share
-def test_a_download_gets_all_of_a_result_or_nothing_often(quick, large):
-    found = race_downloads(quick, large, rounds=12, downloads=12)
+@sizes("rounds", share=8, whole=40)
+def test_a_download_gets_all_of_a_large_result_or_nothing(quick, large, rounds):
+    found = race_downloads(quick, large, rounds, downloads=12)
     assert found[200]
     assert found[403]
 

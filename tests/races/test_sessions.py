@@ -9,6 +9,7 @@ import pytest
 
 from conformance.smartsync.wire import ENTITIES, LOGOUT, log_in, make_person
 from races.together import together
+from sizes import sizes
 from tailrace.access.passwords import set_password
 from tailrace.access.users import set_active
 
@@ -92,28 +93,16 @@ def check_new_password(service, rounds):
         assert sessions_of(person) == 0
 
 
+@sizes("rounds", 1, share=5, whole=20)
 @pytest.mark.req("SS-031", "SS-032")
-def test_an_ended_session_is_no_use(quick):
-    check_ends(quick, rounds=1)
+def test_an_ended_session_is_no_use(quick, rounds):
+    check_ends(quick, rounds)
 
 
-@pytest.mark.slow
-@pytest.mark.share
-@pytest.mark.req("SS-031", "SS-032")
-def test_an_ended_session_is_no_use_ever(quick):
-    check_ends(quick, rounds=20)
-
-
+@sizes("rounds", 1, share=5, whole=20)
 @pytest.mark.req("SS-031")
-def test_no_session_outlives_the_password_it_was_got_with(quick):
-    check_new_password(quick, rounds=1)
-
-
-@pytest.mark.slow
-@pytest.mark.share
-@pytest.mark.req("SS-031")
-def test_no_session_outlives_the_password_it_was_got_with_ever(quick):
-    check_new_password(quick, rounds=20)
+def test_no_session_outlives_the_password_it_was_got_with(quick, rounds):
+    check_new_password(quick, rounds)
 
 
 @pytest.fixture(autouse=True)
