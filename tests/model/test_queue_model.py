@@ -362,7 +362,7 @@ class Machine(RuleBasedStateMachine):
                     self.seen[job.id] = rank
 
 
-@sizes("examples, length, steps", (25, 40, 500), share=(30, 80, 1_500), whole=(200, 80, 10_000))
+@sizes("examples, length, steps", (25, 40, 500), share=(20, 80, 1_000), whole=(200, 80, 10_000))
 def test_any_order_of_verbs_and_times_does_as_the_model(house, monkeypatch, examples, length, steps):
     """So many examples of so many steps at most; `steps` in all must really have been made."""
     monkeypatch.setattr(Machine, "house", house)

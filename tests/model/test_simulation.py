@@ -64,8 +64,8 @@ def test_a_number_gives_the_same_day_again(house):
 
 @pytest.mark.slow
 @pytest.mark.share
-def test_fifteen_days(house):
-    run_seeds(house, first=20_000, number=15)
+def test_ten_days(house):
+    run_seeds(house, first=20_000, number=10)
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ def race_cancel(service, rounds):
     return aim.found
 
 
-@sizes("rounds", 12, share=30, whole=120)
+@sizes("rounds", 12, share=24, whole=120)
 @pytest.mark.req("CX-421", "CX-423")
 def test_cancelled_is_cancelled_and_finished_is_finished(quick, rounds):
     assert race_cancel(quick, rounds) == {"cancelled", "succeeded"}
@@ -112,7 +112,7 @@ def someone(service):
     return person
 
 
-@sizes("rounds", 4, share=24, whole=60)
+@sizes("rounds", 4, share=12, whole=60)
 @pytest.mark.req("SS-608", "SS-609")
 def test_several_cancel_an_export_at_once(quick, rounds):
     person, aim = someone(quick), Aim()

@@ -165,6 +165,6 @@ def check_all(service, folder, tenants, jobs):
     assert len(workers) == 4
 
 
-@sizes("tenants, jobs", share=(4, 4), whole=(20, 25))
+@sizes("tenants, jobs", share=(4, 3), whole=(20, 25))
 def test_all_tenants_get_what_is_theirs(crew_of_four, tmp_path, tenants, jobs):
     check_all(crew_of_four, tmp_path, tenants, jobs)
