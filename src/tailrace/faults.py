@@ -40,6 +40,7 @@ POINTS: Mapping[str, str] = MappingProxyType(
         "store.write": "local store: about to write a block",
         "store.sync": "local store: about to flush a file to disk",
         "store.rename": "local store: about to give a file its name",
+        "store.read": "local store: about to open a file for reading, its job was looked at",
         "store.delete": "local store: about to remove a file",
         "housekeeping.begun": "housekeeping: it is this process that sweeps",
         "housekeeping.removed": "housekeeping: a result past its retention is removed, the row does not say so",

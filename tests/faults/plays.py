@@ -329,6 +329,10 @@ def _expired(play: Play) -> None:
     play.job = play.client.submit()
     play.neighbour.submit()
     play.settle()
+    _age(play)
+
+
+def _age(play: Play) -> None:
     play.site.sql(
         "UPDATE jobs SET finished_at = finished_at - interval '24 hours 1 second', result_until = result_until"
         " - interval '24 hours 1 second' WHERE id = %s",
@@ -349,6 +353,23 @@ def retention(play: Play) -> None:
         assert play.client.fetch(play.job)[0] != 200
     assert play.site.sweep().popen.wait(PATIENCE_SECONDS) == 0
     assert not path.exists()
+    _forget(play)
+
+
+def late_read(play: Play) -> None:
+    """A result is swept between the look at its job and the opening of its file: that is too late, and no outage."""
+    play.site.work()
+    play.job = play.client.submit()
+    play.neighbour.submit()
+    play.settle()
+    play.site.serve(play.order(f"pause:{play.gate}"))
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(play.client.fetch, play.job)
+        play.await_mark()
+        _age(play)
+        assert play.site.sweep().popen.wait(PATIENCE_SECONDS) == 0
+        play.gate.touch()
+        assert reading.result()[0] == {"cxone": 403, "smartsync": 404}[play.client.dialect]
     _forget(play)
 
 
@@ -425,6 +446,7 @@ def _recovery_of_the_door(play: Play) -> None:
 PLAYS: dict[str, Callable[[Play], None]] = {
     play.__name__: play
     for play in (
-        strike, outage, accept, sign_in, cancel, poison, store, weather, half_open, retention, housekeeping, recovery,
+        strike, outage, accept, sign_in, cancel, poison, store, weather, half_open, retention, late_read, housekeeping,
+        recovery,
     )
 }  # fmt: skip

@@ -108,6 +108,7 @@ def keeping() -> Iterator[Scenario]:
     for dialect in DIALECTS:
         yield Scenario("retention", dialect, "", "dead")
         yield Scenario("retention", dialect, "store.delete", "errno:EACCES")
+        yield Scenario("late_read", dialect, "store.read", "sweep")
         for point in ("housekeeping.begun", "housekeeping.removed", "housekeeping.midway"):
             for deed in ("kill", "freeze", "raise"):
                 yield Scenario("housekeeping", dialect, point, deed)

@@ -79,6 +79,7 @@ class LocalStorage:
     def read(self, key: str, start: int, end: int) -> Iterator[bytes]:
         """Yield a part of a file in large blocks; a file deleted meanwhile is still read to its end."""
         try:
+            fault_point("store.read")
             file = self._path(key).open("rb", buffering=0)
             file.seek(start)
         except OSError as error:

@@ -2,14 +2,17 @@
 
 import re
 from base64 import b64encode
+from collections.abc import Iterator
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from tailrace.errors import StorageUnavailable
 from tailrace.jobs import results
 from tailrace.jobs.results import Download
 from tailrace.web.errors import Refusal
 from tailrace.web.requests import State
+from tailrace.web.state import WebState
 
 router = APIRouter(tags=["Download"])
 
@@ -42,13 +45,23 @@ def download(key: str, request: Request, state: State, expires: str = "", signat
         return Response(status_code=304, headers=headers)
     span = _asked_range(request, etag, found.bytes)
     if span is None:
-        blocks = state.storage.read(key, 0, found.bytes)
+        blocks = _open(state, key, expires, 0, found.bytes)
         return StreamingResponse(blocks, 200, {**headers, "Content-Length": str(found.bytes)})
     start, end = span
     if start >= end:
         raise Refusal("range_not_satisfiable", headers={"Content-Range": f"bytes */{found.bytes}", "ETag": etag})
     part = {"Content-Range": f"bytes {start}-{end - 1}/{found.bytes}", "Content-Length": str(end - start)}
-    return StreamingResponse(state.storage.read(key, start, end), 206, {**headers, **part})
+    return StreamingResponse(_open(state, key, expires, start, end), 206, {**headers, **part})
+
+
+def _open(state: WebState, key: str, expires: str, start: int, end: int) -> Iterator[bytes]:
+    """Open a part of the file; one that is gone because its time ran out since it was found is refused as too old."""
+    try:
+        return state.storage.read(key, start, end)
+    except StorageUnavailable:
+        if results.find_download(state.runtime.database, key, expires) is None:
+            raise Refusal("link_expired") from None
+        raise
 
 
 def _headers(found: Download, etag: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The answer to a request for a result: the whole of it or a page, as it is or compressed (section 5)."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from uuid import UUID
 
 from fastapi import Request
@@ -13,6 +14,7 @@ from tailrace.web.errors import Refusal
 from tailrace.web.smartsync.answers import describe_missing
 from tailrace.web.smartsync.negotiation import choose_type, takes_gzip
 from tailrace.web.smartsync.paging import Page, PageBody, compress, open_page, read_page
+from tailrace.web.smartsync.submission import DIALECT
 from tailrace.web.state import WebState
 
 # What `Content-Encoding` says in each profile (SS-504).
@@ -33,10 +35,22 @@ def send_result(request: Request, state: WebState, tenant_id: UUID, job: JobView
     if packed:
         headers["Content-Encoding"] = _GZIP[state.runtime.settings.smartsync.profile]
     page = read_page(request.query_params, job.result_rows or 0)
-    if page is None:
-        return _send_whole(state, job, headers, packed=packed)
-    asked = results.find_request(state.runtime.database, tenant_id, job.id)
-    return _send_page(open_page(state.storage, job.result_key, asked, page), page, headers, packed=packed)
+    with _gone_if_expired(state, tenant_id, job):
+        if page is None:
+            return _send_whole(state, job, headers, packed=packed)
+        asked = results.find_request(state.runtime.database, tenant_id, job.id)
+        return _send_page(open_page(state.storage, job.result_key, asked, page), page, headers, packed=packed)
+
+
+@contextmanager
+def _gone_if_expired(state: WebState, tenant_id: UUID, job: JobView) -> Iterator[None]:
+    """Where a result is not to be had because its time ran out since its job was looked at, say that."""
+    try:
+        yield
+    except StorageUnavailable:
+        if results.view_job(state.runtime.database, tenant_id, DIALECT, job.id).state == "expired":
+            raise Refusal("results_expired") from None
+        raise
 
 
 def _send_whole(state: WebState, job: JobView, headers: Mapping[str, str], *, packed: bool) -> Response:
