@@ -119,7 +119,7 @@ def run(task, reports=None):
 @pytest.mark.parametrize("threads", [1, 2, 8])
 @pytest.mark.parametrize("slice_rows", [100, 5_000, 10**9])
 def test_threads_and_slices_do_not_show(make_task, monkeypatch, threads, slice_rows):
-    monkeypatch.setattr("tailrace.engines.duckdb._ROWS_PER_SLICE", slice_rows)
+    monkeypatch.setattr("tailrace.engines.parquet.slices._ROWS_PER_SLICE", slice_rows)
     parts = [sorted(make_rows(6_000, seed), key=itemgetter(0)) for seed in range(3)]
     rows = [row for part in parts for row in part]
     reports = []
@@ -133,7 +133,7 @@ def test_threads_and_slices_do_not_show(make_task, monkeypatch, threads, slice_r
 
 @pytest.mark.req("CX-614")
 def test_ties_are_ordered_by_written_text_and_then_by_the_row_key(make_task, monkeypatch):
-    monkeypatch.setattr("tailrace.engines.duckdb._ROWS_PER_SLICE", 500)
+    monkeypatch.setattr("tailrace.engines.parquet.slices._ROWS_PER_SLICE", 500)
     parts = [make_rows(3_000, seed, instants=7) for seed in range(3)]
     for part in parts:
         random.Random(1).shuffle(part)
