@@ -35,8 +35,8 @@ def read_row_groups(scan: Scan) -> str:
 
 _ROW_GROUPS = """
     SELECT file_name,
-           TRY_CAST(min(stats_min_value) FILTER (path_in_schema = $2) AS BOUND) AS least,
-           TRY_CAST(max(stats_max_value) FILTER (path_in_schema = $2) AS BOUND) AS greatest,
+           TRY_CAST(min(stats_min_value) FILTER (lower(path_in_schema) = lower($2)) AS BOUND) AS least,
+           TRY_CAST(max(stats_max_value) FILTER (lower(path_in_schema) = lower($2)) AS BOUND) AS greatest,
            any_value(row_group_num_rows) AS rows,
            sum(total_uncompressed_size) AS bytes
     FROM parquet_metadata($1)

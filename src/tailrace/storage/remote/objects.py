@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import obstore
 from obstore.exceptions import BaseError
@@ -77,3 +78,25 @@ def checked(key: str) -> str:
     if any(part in {"", ".", ".."} for part in key.split("/")):
         raise StorageUnavailable("The key leads out of the store")
     return key
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StorageUnavailable("The result is not in the store") from error
+    except (BaseError, OSError) as error:
+        raise StorageUnavailable(f"The result cannot be read: {reason_of(error)}") from error
+
+
+def _cut(chunks: Any, left: int) -> Iterator[bytes]:
+    """Cut what comes into blocks of the usual size; too little of it is a fault."""
+    with _reading():
+        for chunk in chunks:
+            data = memoryview(chunk)
+            left -= len(data)
+            for start in range(0, len(data), BLOCK_BYTES):
+                yield bytes(data[start : start + BLOCK_BYTES])
+    if left > 0:
+        raise StorageUnavailable("The result is shorter than it was")
