@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from tailrace.engines.base import Program, Relation, Scan, Slice
-from tailrace.engines.parquet.connection import open_duckdb, unavailable, write_name, write_text
+from tailrace.engines.parquet.connection import STAGED, open_duckdb, unavailable, write_name, write_text
 from tailrace.engines.parquet.engine import ParquetEngine
 
 
@@ -38,7 +38,7 @@ class DuckDBEngine(ParquetEngine):
                 self._connection.execute(_make_relation(relation))
             for step in program.steps:
                 self._connection.execute(_MAKE[step.kind].format(step.head, step.sql))
-            self._connection.execute(f"COPY ({_ordered(program, row_key, opens)}) TO {write_text(target)} ({_STAGED})")
+            self._connection.execute(f"COPY ({_ordered(program, row_key, opens)}) TO {write_text(target)} ({STAGED})")
             return int(self._fetch("SELECT count(*) FROM read_parquet($1)", [glob.escape(target)])[0][0])
         except duckdb.Error as error:
             raise unavailable(error) from error
@@ -69,8 +69,6 @@ _MAKE = {
     "view": "CREATE VIEW {} AS {}",
     "macro": "CREATE MACRO {} AS ({})",
 }
-# Read once and thrown away: quick to write matters more than small.
-_STAGED = "FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 16384"
 
 
 def _make_relation(relation: Relation) -> str:

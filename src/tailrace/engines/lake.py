@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -17,12 +18,14 @@ from tailrace.engines.files.patterns import Found, Search, read_partitions, read
 from tailrace.engines.files.places import Buckets, Folders, stamp
 from tailrace.engines.files.remote import BucketFiles, from_url, to_url
 from tailrace.engines.files.values import is_instant
-from tailrace.engines.parquet.connection import open_duckdb, unavailable, write_name, write_text
+from tailrace.engines.parquet.connection import STAGED, open_duckdb, unavailable, write_name, write_text
 from tailrace.engines.parquet.engine import ParquetEngine
-from tailrace.engines.parquet.slices import RowGroup
-from tailrace.errors import SourceUnavailable
+from tailrace.engines.parquet.slices import RowGroup, cut, reads_once
+from tailrace.errors import OutOfMemory, SourceUnavailable
 
 _BUCKET = "s3://"
+# What putting rows in order may use at first; DuckDB uses temporary files then.
+_STAGE_MB = 160
 
 
 @dataclass(slots=True)
@@ -32,6 +35,7 @@ class Seen:
     scans: dict[object, tuple[str, ...]] = field(default_factory=dict)
     files: dict[str, Found] = field(default_factory=dict)
     kinds: dict[str, Kinds] = field(default_factory=dict)
+    staged: set[str] = field(default_factory=set)
 
 
 @contextmanager
@@ -41,17 +45,25 @@ def connect(options: Mapping[str, Any]) -> Iterator["LakeEngine"]:
     Options as for stored files, and for buckets those of `open_bucket` with the seconds of `Deadlines`; `seen` is
     another engine's.
     """
-    with open_duckdb(options) as connection:
-        yield LakeEngine(connection, Buckets(options), options.get("seen") or Seen())
+    with open_duckdb(options) as connection, TemporaryDirectory(dir=options["scratch"], prefix="lake-") as folder:
+        yield LakeEngine(connection, Means(options, folder), options.get("seen") or Seen())
+
+
+class Means:
+    """What a lake is read with: buckets, a folder for rows on their way, and memory."""
+
+    def __init__(self, options: Mapping[str, Any], folder: str) -> None:
+        """Take the options of `connect`, and a folder that is removed in the end."""
+        self.buckets, self.folder, self.memory_mb = Buckets(options), folder, int(options["memory_mb"])
 
 
 class LakeEngine(ParquetEngine):
     """One DuckDB connection that reads a lake."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, buckets: Buckets, seen: Seen) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, means: Means, seen: Seen) -> None:
         """Take an open connection, and what is known."""
         super().__init__(connection)
-        self._buckets, self._seen = buckets, seen
+        self._means, self._seen = means, seen
 
     def shared(self) -> Mapping[str, Any]:
         """The files as they were listed."""
@@ -64,6 +76,42 @@ class LakeEngine(ParquetEngine):
     def prepare(self, program: Program, target: str, row_key: str, opens: str) -> int:  # noqa: ARG002
         """Rows of a lake are not computed."""
         raise SourceUnavailable("A lake has no rows that are to be computed")
+
+    def plan(self, scan: Scan) -> list[Slice]:
+        """Cut the range along row groups; rows that lie in no order, or in large row groups, are put in order first."""
+        files = self._files(scan)
+        groups = self._row_groups(scan, files, scan.range_column) if files else []
+        slices = cut(scan, groups)
+        if not slices or (reads_once(slices, groups) and not self._is_shared(scan, files)):
+            return slices
+        staged = self._stage(scan, files)
+        return cut(scan, super()._row_groups(scan, [staged], scan.range_column))
+
+    def _is_shared(self, scan: Scan, files: Sequence[str]) -> bool:
+        """Tell whether files hold rows of several tenants."""
+        return any(self._columns(scan, file).write_condition() for file in files)
+
+    def _stage(self, scan: Scan, files: Sequence[str]) -> str:
+        """Write the rows in order of time, in row groups of a slice's size, with little memory if that is enough."""
+        target = f"{self._means.folder}/rows.parquet"
+        bounds = " AND ".join(
+            f"{write_name(scan.range_column)} {sign} CAST({write_text(str(at))} AS TIMESTAMP)"
+            for sign, at in ((">=", scan.start), ("<", scan.end))
+        )
+        rows = f"SELECT * FROM {self._rows_of(scan, files, ())} WHERE {bounds} ORDER BY {write_name(scan.range_column)}"
+        for memory_mb in (min(_STAGE_MB, self._means.memory_mb), self._means.memory_mb):
+            self._fetch(f"SET memory_limit = '{memory_mb}MB'")
+            try:
+                self._fetch(f"COPY ({rows}) TO {write_text(target)} ({STAGED})")
+            except OutOfMemory:
+                if memory_mb == self._means.memory_mb:
+                    raise
+            else:
+                break
+        self._fetch(f"SET memory_limit = '{self._means.memory_mb}MB'")
+        self._check_unchanged(files)
+        self._seen.staged.add(target)
+        return target
 
     def render(self, scan: Scan, part: Slice, row: str, lead: str | None = None) -> Iterator[Block]:
         """Render one slice, and see that its files are still what they were."""
@@ -87,13 +135,13 @@ class LakeEngine(ParquetEngine):
 
     def _find(self, text: str, scan: Scan) -> Iterator[Found]:
         pattern = read_pattern(text, selection_of(scan).tenant)
-        place = self._buckets if text.startswith(_BUCKET) else Folders()
+        place = self._means.buckets if text.startswith(_BUCKET) else Folders()
         return Search(place, days_of(scan), Wanted(self._connection, scan)).find(pattern)
 
     def _check_unchanged(self, files: Sequence[str]) -> None:
         """Raises SourceUnavailable when a file of this machine has changed; a bucket's are asked for by their stamp."""
         for path in files:
-            if not path.startswith(_BUCKET):
+            if not path.startswith(_BUCKET) and path not in self._seen.staged:
                 try:
                     now = stamp(path)
                 except OSError as error:
@@ -110,7 +158,7 @@ class LakeEngine(ParquetEngine):
 
     @cached_property
     def _remote(self) -> BucketFiles:
-        files = BucketFiles(self._buckets, self._seen.files)
+        files = BucketFiles(self._means.buckets, self._seen.files)
         self._connection.register_filesystem(files)
         return files
 
@@ -163,6 +211,8 @@ class LakeEngine(ParquetEngine):
 
     def _rows_of(self, scan: Scan, files: Sequence[str], missing: Sequence[tuple[str, str]]) -> str:  # noqa: ARG002
         """Read files that are alike together, and the others beside them."""
+        if files[0] in self._seen.staged:
+            return f"read_parquet({write_text(super()._paths(files)[0])})"
         alike: dict[object, list[str]] = {}
         for file in files:
             kinds = tuple(self._seen.kinds[file].values())

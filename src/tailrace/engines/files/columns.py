@@ -79,9 +79,7 @@ class Columns:
         _, kind = self.kinds.get(name.lower(), ("", ""))
         # In the range a cast is as exact, and statistics help with it.
         is_range, is_late = name == self.scan.range_column, cast("datetime", self.scan.start) >= _EPOCH
-        exact = (
-            name == self.scan.range_column and kind == "TIMESTAMP_NS" and cast("datetime", self.scan.start) >= _EPOCH
-        )
+        exact = is_range and is_late and kind == "TIMESTAMP_NS"
         if exact or self.is_partition(name):
             return f"CAST({raw} AS {wanted})"
         return convert(raw, kind, wanted)

@@ -31,6 +31,8 @@ def open_duckdb(options: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnectio
         connection.close()
 
 
+# Read once and thrown away: quick to write matters more than small.
+STAGED = "FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 16384"
 # What DuckDB says of these is about names, paths and sizes; the words of any other may quote a row's value.
 _TELLABLE = (
     duckdb.BinderException,

@@ -12,6 +12,7 @@ from tailrace.engines.base import Scan, Slice
 # statement, about 10 ms) does not show. A few whole row groups of those intake writes, so that none is read twice.
 _ROWS_PER_SLICE = 49_152
 _BYTES_PER_SLICE = 32 * 2**20
+_MOST_READS = 1.5
 
 
 class RowGroup(NamedTuple):
@@ -48,18 +49,14 @@ _ROW_GROUPS = """
 
 def cut(scan: Scan, groups: Sequence[RowGroup]) -> list[Slice]:
     """Cut the range along row groups, in their order; each slice has the files that may hold its rows."""
-    return slices_between(scan, groups, _cuts(scan, groups)) if groups else []
+    ends = [scan.start, *_cuts(scan, groups), scan.end]
+    return [Slice(start, end, _files_of(groups, start, end)) for start, end in pairwise(ends)] if groups else []
 
 
-def slices_between(scan: Scan, groups: Sequence[RowGroup], cuts: Iterator[Any]) -> list[Slice]:
-    """Make the slices that rising cuts divide the range into."""
-    ends = [scan.start, *cuts, scan.end]
-    return [Slice(start, end, _files_of(groups, start, end)) for start, end in pairwise(ends)]
-
-
-def count_slices(rows: int, size: int) -> int:
-    """Say into how many slices so many rows of so many bytes should be cut."""
-    return max(1, math.ceil(size / _BYTES_PER_SLICE), math.ceil(rows / _ROWS_PER_SLICE))
+def reads_once(slices: Sequence[Slice], groups: Sequence[RowGroup]) -> bool:
+    """Tell whether rendering the slices reads hardly a row twice, and no row group that is much larger than a slice."""
+    rows = [sum(group.rows for group in groups if _may_hold(group, part.start, part.end)) for part in slices]
+    return sum(rows) <= _MOST_READS * sum(group.rows for group in groups) and max(rows) <= 2 * _ROWS_PER_SLICE
 
 
 def _cuts(scan: Scan, groups: Sequence[RowGroup]) -> Iterator[Any]:
@@ -91,10 +88,8 @@ def _between(least: Any, greatest: Any, piece: int, pieces: int) -> Any:
 
 def _files_of(groups: Sequence[RowGroup], start: Any, end: Any) -> tuple[str, ...]:
     """Name the files with a row group that may hold rows of a slice."""
-    return tuple(
-        dict.fromkeys(
-            group.file
-            for group in groups
-            if group.least is None or group.greatest is None or (group.least < end and group.greatest >= start)
-        )
-    )
+    return tuple(dict.fromkeys(group.file for group in groups if _may_hold(group, start, end)))
+
+
+def _may_hold(group: RowGroup, start: Any, end: Any) -> bool:
+    return group.least is None or group.greatest is None or (group.least < end and group.greatest >= start)
