@@ -20,7 +20,7 @@ from tailrace.engines.files.remote import BucketFiles, from_url, to_url
 from tailrace.engines.files.values import is_instant
 from tailrace.engines.parquet.connection import STAGED, open_duckdb, unavailable, write_name, write_text
 from tailrace.engines.parquet.engine import ParquetEngine
-from tailrace.engines.parquet.slices import RowGroup, cut, reads_once
+from tailrace.engines.parquet.slices import RowGroup, are_small, cut, reads_once
 from tailrace.errors import OutOfMemory, SourceUnavailable
 
 _BUCKET = "s3://"
@@ -54,7 +54,8 @@ class Means:
 
     def __init__(self, options: Mapping[str, Any], folder: str) -> None:
         """Take the options of `connect`, and a folder that is removed in the end."""
-        self.buckets, self.folder, self.memory_mb = Buckets(options), folder, int(options["memory_mb"])
+        self.options, self.buckets, self.folder = options, Buckets(options), folder
+        self.memory_mb = int(options["memory_mb"])
 
 
 class LakeEngine(ParquetEngine):
@@ -82,41 +83,47 @@ class LakeEngine(ParquetEngine):
         files = self._files(scan)
         groups = self._row_groups(scan, files, scan.range_column) if files else []
         slices = cut(scan, groups)
-        if not slices or (reads_once(slices, groups) and not self._is_shared(scan, files)):
+        in_order = reads_once(slices, groups)
+        if not slices or (in_order and are_small(groups) and not self._is_shared(scan, files)):
             return slices
-        staged = self._stage(scan, files)
+        staged = self._stage(scan, files, in_order=in_order)
         return cut(scan, super()._row_groups(scan, [staged], scan.range_column))
 
     def _is_shared(self, scan: Scan, files: Sequence[str]) -> bool:
         """Tell whether files hold rows of several tenants."""
         return any(self._columns(scan, file).write_condition() for file in files)
 
-    def _stage(self, scan: Scan, files: Sequence[str]) -> str:
-        """Write the rows in order of time, in row groups of a slice's size, with little memory if that is enough."""
-        target = f"{self._means.folder}/rows.parquet"
-        bounds = " AND ".join(
-            f"{write_name(scan.range_column)} {sign} CAST({write_text(str(at))} AS TIMESTAMP)"
-            for sign, at in ((">=", scan.start), ("<", scan.end))
-        )
-        rows = f"SELECT * FROM {self._rows_of(scan, files, ())} WHERE {bounds} ORDER BY {write_name(scan.range_column)}"
-        for memory_mb in (min(_STAGE_MB, self._means.memory_mb), self._means.memory_mb):
-            self._fetch(f"SET memory_limit = '{memory_mb}MB'")
+    def _stage(self, scan: Scan, files: Sequence[str], *, in_order: bool) -> str:
+        """Write the rows in order of time, in row groups of a slice's size; little memory is enough for most."""
+        target, most = f"{self._means.folder}/rows.parquet", self._means.memory_mb
+        for memory_mb in (min(_STAGE_MB, most), most):
             try:
-                self._fetch(f"COPY ({rows}) TO {write_text(target)} ({STAGED})")
-            except OutOfMemory:
-                if memory_mb == self._means.memory_mb:
-                    raise
-            else:
+                # A connection of its own is closed before rendering begins, for its memory.
+                with open_duckdb({**self._means.options, "memory_mb": memory_mb}) as connection:
+                    LakeEngine(connection, self._means, self._seen).write(scan, files, target, in_order=in_order)
                 break
-        self._fetch(f"SET memory_limit = '{self._means.memory_mb}MB'")
+            except OutOfMemory:
+                if memory_mb == most:
+                    raise
         self._check_unchanged(files)
         self._seen.staged.add(target)
         return target
 
+    def write(self, scan: Scan, files: Sequence[str], target: str, *, in_order: bool) -> None:
+        """Write the rows of a scan as one Parquet file, by time unless files are in order."""
+        name = write_name(scan.range_column)
+        start, end = (f"CAST({write_text(str(at))} AS TIMESTAMP)" for at in (scan.start, scan.end))
+        rows = f"SELECT * FROM {self._rows_of(scan, files, ())} WHERE {name} >= {start} AND {name} < {end}"
+        order = "" if in_order else f" ORDER BY {name}"
+        self._fetch(f"COPY ({rows}{order}) TO {write_text(target)} ({STAGED})")
+
     def render(self, scan: Scan, part: Slice, row: str, lead: str | None = None) -> Iterator[Block]:
         """Render one slice, and see that its files are still what they were."""
-        yield from super().render(scan, part, row, lead)
-        self._check_unchanged(part.source)
+        try:
+            yield from super().render(scan, part, row, lead)
+        finally:
+            # What a change has led to says less than that there was one.
+            self._check_unchanged(part.source)
 
     # -- which files ----------------------------------------------------------------------------------------------
 

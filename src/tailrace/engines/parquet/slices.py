@@ -12,7 +12,7 @@ from tailrace.engines.base import Scan, Slice
 # statement, about 10 ms) does not show. A few whole row groups of those intake writes, so that none is read twice.
 _ROWS_PER_SLICE = 49_152
 _BYTES_PER_SLICE = 32 * 2**20
-_MOST_READS = 1.5
+_MOST_READS = 3
 
 
 class RowGroup(NamedTuple):
@@ -54,9 +54,14 @@ def cut(scan: Scan, groups: Sequence[RowGroup]) -> list[Slice]:
 
 
 def reads_once(slices: Sequence[Slice], groups: Sequence[RowGroup]) -> bool:
-    """Tell whether rendering the slices reads hardly a row twice, and no row group that is much larger than a slice."""
-    rows = [sum(group.rows for group in groups if _may_hold(group, part.start, part.end)) for part in slices]
-    return sum(rows) <= _MOST_READS * sum(group.rows for group in groups) and max(rows) <= 2 * _ROWS_PER_SLICE
+    """Tell whether rendering the slices reads hardly a row twice: the row groups lie in order."""
+    read = sum(group.rows for part in slices for group in groups if _may_hold(group, part.start, part.end))
+    return read <= _MOST_READS * sum(group.rows for group in groups) + _ROWS_PER_SLICE
+
+
+def are_small(groups: Sequence[RowGroup]) -> bool:
+    """Tell whether no row group holds more than a slice should."""
+    return all(group.rows <= _ROWS_PER_SLICE and group.bytes <= _BYTES_PER_SLICE for group in groups)
 
 
 def _cuts(scan: Scan, groups: Sequence[RowGroup]) -> Iterator[Any]:
