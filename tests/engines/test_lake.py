@@ -1,5 +1,6 @@
 """A lake: files found by pattern, their folders' words, columns that differ, faults that are told and never hidden."""
 
+import glob
 import os
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,12 +27,9 @@ SECRET = "s3cr3t-of-the-lake"
 class Local:
     """A lake in a folder."""
 
-    options: dict = {}
-
     def __init__(self, folder):
-        self.root = str(folder / "lake")
+        self.root, self.folder, self.options = str(folder / "lake"), folder, {}
         Path(self.root).mkdir()
-        self.folder = folder
 
     def put(self, path, sql, **options):
         target = f"{self.root}/{path}"
@@ -74,7 +72,8 @@ def write(target, sql, group=2048):
 
 
 def hours(day, key, number=2):
-    return f"SELECT TIMESTAMP '{day}' + range * INTERVAL 1 HOUR AS instant, '{key}-' || range AS key FROM range({number})"
+    instant = f"TIMESTAMP '{day}' + range * INTERVAL 1 HOUR"
+    return f"SELECT {instant} AS instant, '{key}-' || range AS key FROM range({number})"
 
 
 def lines(*days_and_keys, number=2):
@@ -168,7 +167,7 @@ def test_no_file_is_no_rows_where_the_folder_can_be_listed(lake):
 
 @pytest.mark.parametrize("pattern", ["nowhere/*.parquet", "nowhere/a.parquet", "a.parquet"])
 def test_a_folder_that_is_not_there_is_a_fault(local, pattern):
-    with pytest.raises(SourceUnavailable, match="cannot be listed|no file"):
+    with pytest.raises(SourceUnavailable, match=r"cannot be listed|no file"):
         read(local, pattern)
 
 
@@ -193,14 +192,13 @@ def test_rows_of_two_tenants_in_one_file_are_told_apart_by_a_column(lake):
 
 @pytest.mark.parametrize("tenant", ["*", "?cme", "[a]cme", "../acme", "a/b", "{day}", ".."])
 def test_a_tenants_name_is_never_a_pattern_or_a_way(local, tenant):
-    import glob
-
     local.put("acme/2019-05-22.parquet", hours("2019-05-22", "acme"))
     local.put("2019-05-22/a.parquet", hours("2019-05-22", "day"))
-    try:
+    if {"/", "{", "."} & set(tenant):
+        with pytest.raises(SourceUnavailable, match="folder"):
+            read(local, f"{glob.escape(tenant)}/*.parquet", tenant=tenant)
+    else:
         assert read(local, f"{glob.escape(tenant)}/*.parquet", tenant=tenant) == ""
-    except SourceUnavailable as error:
-        assert "folder" in error.message
 
 
 @pytest.mark.parametrize("tenant", ["acme", "a/b"])
@@ -245,9 +243,9 @@ def test_files_may_differ_in_columns_and_types(lake):
     lake.put("1.parquet", f"SELECT *, 9007199254740993 AS n FROM ({hours('2019-05-22', 'a', 1)})")
     lake.put("2.parquet", f"SELECT key, instant, 2.0::DOUBLE AS n, 'x' AS old FROM ({hours('2019-05-23', 'b', 1)})")
     lake.put("3.parquet", f"SELECT *, [1] AS n_list, {{'n': 1}} AS old_struct FROM ({hours('2019-05-23', 'c', 1)})")
-    wanted = (*COLUMNS, ("n", "BIGINT"), ("both", "VARCHAR"))
-    row = "concat(key, ' ', n, ' ', both, chr(10))"
-    found = read(lake, "*.parquet", wanted=wanted, columns=(("both", "coalesce(old, key)"),), row=row)
+    wanted = (*COLUMNS, ("n", "BIGINT"), ("either", "VARCHAR"))
+    row = "concat(key, ' ', n, ' ', either, chr(10))"
+    found = read(lake, "*.parquet", wanted=wanted, columns=(("either", "coalesce(old, key)"),), row=row)
     assert found == "a-0 9007199254740993 a-0\nb-0 2 x\nc-0  c-0\n"
 
 
