@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -45,6 +46,7 @@ def connect(options: Mapping[str, Any]) -> Iterator["LakeEngine"]:
     Options as for stored files, and for buckets those of `open_bucket` with the seconds of `Deadlines`; `seen` is
     another engine's.
     """
+    Path(options["scratch"]).mkdir(parents=True, exist_ok=True)
     with open_duckdb(options) as connection, TemporaryDirectory(dir=options["scratch"], prefix="lake-") as folder:
         yield LakeEngine(connection, Means(options, folder), options.get("seen") or Seen())
 
