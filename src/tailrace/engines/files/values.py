@@ -19,8 +19,8 @@ def is_instant(kind: str) -> bool:
 def convert(raw: str, kind: str, wanted: str) -> str | None:
     """Write the SQL that makes a value of type `wanted` of one of type `kind`; None where that never fits.
 
-    The same rules as for rows that are loaded: what would lose something ends the query. A float becomes a decimal by
-    rounding, as hardly any is one; nanoseconds are cut off.
+    The same rules as for rows that are loaded: what would lose something ends the query. Decimals are
+    rounded, as they are when they are written; nanoseconds are cut off.
     """
     cast = f"CAST({raw} AS {wanted})"
     into = "DECIMAL" if wanted.startswith("DECIMAL") else wanted
@@ -35,10 +35,10 @@ def convert(raw: str, kind: str, wanted: str) -> str | None:
             value = cast
         case "BIGINT" if number or kind in _FLOATS:
             value = _lossless(raw, kind, wanted)
-        case "DECIMAL" if kind in _WHOLE | _FLOATS or _keeps_scale(kind, wanted):
-            value = cast
+        case "DECIMAL" if kind in _FLOATS:
+            value = f"CAST(CAST({raw} AS {_stored(wanted)}) AS {wanted})"
         case "DECIMAL" if number:
-            value = _lossless(raw, kind, wanted)
+            value = cast
         case "TIMESTAMP" if kind == "TIMESTAMP_NS":  # DuckDB's cast rounds what lies before 1970 the other way
             value = f"make_timestamp((epoch_ns({raw}) - ((epoch_ns({raw}) % 1000) + 1000) % 1000) // 1000)"
         case "TIMESTAMP" if kind in _INSTANTS:
@@ -48,9 +48,11 @@ def convert(raw: str, kind: str, wanted: str) -> str | None:
     return value
 
 
-def _keeps_scale(kind: str, wanted: str) -> bool:
-    there, needed = _DECIMAL.fullmatch(kind), _DECIMAL.fullmatch(wanted)
-    return there is not None and needed is not None and int(there[2]) <= int(needed[2])
+def _stored(wanted: str) -> str:
+    """Name the type with the digits more that loaded decimals have, so that a float is rounded as theirs are."""
+    found = _DECIMAL.fullmatch(wanted)
+    precision, scale = (int(found[1]), int(found[2])) if found else (18, 6)
+    return f"DECIMAL({min(38, max(precision, scale + 4))},{min(38, scale + 4)})"
 
 
 def _lossless(raw: str, kind: str, wanted: str) -> str:
