@@ -3,7 +3,9 @@
 A new engine needs one entry in `STORE`, a way to put rows where it reads; without it these tests fail by its name.
 """
 
+import csv
 import hashlib
+import io
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +17,8 @@ import pytest
 
 import oracle
 from tailrace.catalog.model import ROW_KEY
+from tailrace.engines.base import Selection
+from tailrace.engines.parquet.engine import ParquetEngine
 from tailrace.errors import ExtractionFailed, ResultTooLarge, SourceUnavailable
 from tailrace.formats.base import Field
 from tailrace.jobs.model import Limits, RangeRows, Request
@@ -56,7 +60,9 @@ def store_parquet(folder: Path, parts: list[list[tuple]]) -> tuple[str, ...]:
     return tuple(paths)
 
 
-STORE = {"duckdb": store_parquet}
+STORE = {"duckdb": store_parquet, "lake": store_parquet}
+# Rows of an operator's own: ties are broken by all that is written, as there is no row key.
+OWN = {"lake": Selection((), None, "tenant")}
 TEXTS = [None, "", "plain", " led", 'say "so"', "a,b", "two\nlines", "你好 😀", "-1", "x" * 300]
 
 
@@ -74,9 +80,14 @@ def make_rows(number, seed=1, instants=10**9):
     return rows
 
 
-def expected(rows):
+def written(row):
+    data = oracle.write_csv([column["name"] for column in COLUMNS], [row[:6]], COLUMNS).decode()
+    return [cell.encode() for cell in list(csv.reader(io.StringIO(data, newline="")))[1]]
+
+
+def expected(rows, last=itemgetter(6)):
     chosen = [row for row in rows if START.replace(tzinfo=None) <= row[0] < END.replace(tzinfo=None)]
-    chosen.sort(key=lambda row: (row[0], (row[1] is not None, (row[1] or "").encode()), row[6]))
+    chosen.sort(key=lambda row: (row[0], (row[1] is not None, (row[1] or "").encode()), last(row)))
     return oracle.write_csv([column["name"] for column in COLUMNS], [row[:6] for row in chosen], COLUMNS)
 
 
@@ -103,6 +114,7 @@ def make_task(request, tmp_path):
             storage="local",
             storage_options={"folder": str(tmp_path / "results")},
             threads=threads,
+            selection=OWN.get(request.param),
         )
 
     return make
@@ -119,7 +131,7 @@ def run(task, reports=None):
 @pytest.mark.parametrize("threads", [1, 2, 8])
 @pytest.mark.parametrize("slice_rows", [100, 5_000, 10**9])
 def test_threads_and_slices_do_not_show(make_task, monkeypatch, threads, slice_rows):
-    monkeypatch.setattr("tailrace.engines.duckdb._ROWS_PER_SLICE", slice_rows)
+    monkeypatch.setattr("tailrace.engines.parquet.slices._ROWS_PER_SLICE", slice_rows)
     parts = [sorted(make_rows(6_000, seed), key=itemgetter(0)) for seed in range(3)]
     rows = [row for part in parts for row in part]
     reports = []
@@ -133,11 +145,13 @@ def test_threads_and_slices_do_not_show(make_task, monkeypatch, threads, slice_r
 
 @pytest.mark.req("CX-614")
 def test_ties_are_ordered_by_written_text_and_then_by_the_row_key(make_task, monkeypatch):
-    monkeypatch.setattr("tailrace.engines.duckdb._ROWS_PER_SLICE", 500)
+    monkeypatch.setattr("tailrace.engines.parquet.slices._ROWS_PER_SLICE", 500)
     parts = [make_rows(3_000, seed, instants=7) for seed in range(3)]
     for part in parts:
         random.Random(1).shuffle(part)
-    assert run(make_task(parts))[1] == expected([row for part in parts for row in part])
+    task = make_task(parts)
+    last = written if task.selection else itemgetter(6)
+    assert run(task)[1] == expected([row for part in parts for row in part], last)
 
 
 @pytest.mark.req("CX-816")
@@ -181,10 +195,8 @@ def test_a_broken_part_fails_the_attempt_and_leaves_nothing(make_task, tmp_path,
 
 def test_rows_that_vanish_between_counting_and_reading_are_noticed(make_task, tmp_path, monkeypatch):
     """The engine's own count is the check: a result with other rows than counted is never published."""
-    from tailrace.engines.duckdb import DuckDBEngine
-
-    real = DuckDBEngine.count
-    monkeypatch.setattr(DuckDBEngine, "count", lambda self, scan: real(self, scan) + 1)
+    real = ParquetEngine.count
+    monkeypatch.setattr(ParquetEngine, "count", lambda self, scan: real(self, scan) + 1)
     with pytest.raises(ExtractionFailed, match="rendered"):
         run(make_task([make_rows(100)]))
     assert [path for path in (tmp_path / "results").rglob("*") if path.is_file()] == []

@@ -79,7 +79,7 @@ def small_slices(monkeypatch):
     """Make slices of a size, so that few rows need many."""
 
     def make(rows, size=2**40):
-        monkeypatch.setattr("tailrace.engines.duckdb._ROWS_PER_SLICE", rows)
-        monkeypatch.setattr("tailrace.engines.duckdb._BYTES_PER_SLICE", size)
+        monkeypatch.setattr("tailrace.engines.parquet.slices._ROWS_PER_SLICE", rows)
+        monkeypatch.setattr("tailrace.engines.parquet.slices._BYTES_PER_SLICE", size)
 
     return make

@@ -7,8 +7,9 @@ from typing import Any
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore
 
+from tailrace.buckets import Deadlines
 from tailrace.errors import StorageUnavailable
-from tailrace.storage.remote.objects import Deadlines, ObjectStorage
+from tailrace.storage.remote.objects import ObjectStorage
 
 
 def open_store(options: Mapping[str, Any]) -> "AzureStorage":

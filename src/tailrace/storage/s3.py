@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from tailrace.buckets import Deadlines, open_bucket
 from tailrace.errors import StorageUnavailable
-from tailrace.storage.remote.objects import Deadlines, ObjectStorage, checked
+from tailrace.storage.remote.objects import ObjectStorage, checked
 
 _TRIES = 3
 # Of a thousand uploads; what is left comes with the next sweep.
@@ -117,25 +117,7 @@ class S3Storage(ObjectStorage):
 
 
 def _open(options: Mapping[str, Any], limits: Mapping[str, Any]) -> S3Store:
-    given = {name: options[name] for name in ("region", "access_key_id", "secret_access_key") if options[name]}
-    if options["endpoint"]:
-        given["endpoint"] = _endpoint(options)
     try:
-        return S3Store(
-            options["bucket"],
-            prefix=options["prefix"],
-            virtual_hosted_style_request=options["virtual_host"],
-            **given,
-            **limits,
-        )
+        return open_bucket(options, options["bucket"], limits, options["prefix"])
     except (BaseError, ValueError) as error:
         raise StorageUnavailable(f"The store cannot be opened: {type(error).__name__}") from error
-
-
-def _endpoint(options: Mapping[str, Any]) -> str:
-    """Put the bucket before the host if that is the style: obstore wants it there."""
-    endpoint = str(options["endpoint"]).rstrip("/")
-    if not options["virtual_host"]:
-        return endpoint
-    parts = urlsplit(endpoint)
-    return parts._replace(netloc=f"{options['bucket']}.{parts.netloc}").geturl()

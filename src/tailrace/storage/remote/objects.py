@@ -1,9 +1,7 @@
 """Objects in a store reached over the network, through obstore; every call has a deadline."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -11,46 +9,15 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from tailrace.buckets import reason_of
 from tailrace.errors import StorageUnavailable
 from tailrace.storage.base import BLOCK_BYTES, StoredObject, Writer
 from tailrace.storage.remote.upload import Upload
 
 # A store may refuse to go on sending what has been deleted; who began to download in time shall come to the end.
 _GRACE = timedelta(hours=1)
-_LONGEST_DOWNLOAD = timedelta(days=1)
-_MOST_RETRIES = 10
-# What a fault says of itself, most telling first: the store's own code, the status, what went wrong on the way.
-_REASONS = (re.compile(r"<Code>(\w+)</Code>"), re.compile(r"status code: (\d+)"), re.compile(r"\bkind: (Timeout|\w+)"))
 
 RemoteStore = AzureStore | GCSStore | S3Store
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long a connection, one request, and all tries of it may take, in seconds."""
-
-    connect: int
-    request: int
-    retry: int
-
-    @classmethod
-    def read(cls, options: Mapping[str, Any]) -> "Deadlines":
-        """Take those of a store's options."""
-        return cls(options["connect_timeout_s"], options["timeout_s"], options["retry_timeout_s"])
-
-    def for_requests(self, *, allow_http: bool) -> dict[str, Any]:
-        """Say to obstore how long short requests may take."""
-        return self._config(allow_http, timeout=f"{self.request}s")
-
-    def for_downloads(self, *, allow_http: bool) -> dict[str, Any]:
-        """Say to obstore that a whole download may take long, but no single step of it."""
-        return self._config(allow_http, timeout=_LONGEST_DOWNLOAD, read_timeout=f"{self.request}s")
-
-    def _config(self, allow_http: bool, **limits: Any) -> dict[str, Any]:  # noqa: FBT001 - passed on by name above
-        return {
-            "client_options": {"allow_http": allow_http, "connect_timeout": f"{self.connect}s", **limits},
-            "retry_config": {"max_retries": _MOST_RETRIES, "retry_timeout": timedelta(seconds=self.retry)},
-        }
 
 
 class ObjectStorage:
@@ -113,13 +80,6 @@ def checked(key: str) -> str:
     if any(part in {"", ".", ".."} for part in key.split("/")):
         raise StorageUnavailable("The key leads out of the store")
     return key
-
-
-def reason_of(error: Exception) -> str:
-    """Say in a word what went wrong; the whole text would name keys of accounts and fill pages."""
-    text = str(error)
-    found = next((match for match in (pattern.search(text) for pattern in _REASONS) if match), None)
-    return found[1] if found else type(error).__name__
 
 
 @contextmanager

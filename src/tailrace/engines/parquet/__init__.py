@@ -1,0 +1,1 @@
+"""Parquet files read by DuckDB: what the engines share that read them."""
