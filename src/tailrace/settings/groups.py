@@ -1,6 +1,7 @@
 """The groups of settings: every setting with its bounds, default and meaning."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -162,6 +163,10 @@ class Source(_Bucket):
         return self
 
 
+# Nothing may stand beside it: a pattern for the tenant `a` must not be one for `ab` too.
+_WHOLE_TENANT = re.compile(r"(?<=[/=])\{tenant\}(?=/|\.parquet$)")
+
+
 class DatasetSettings(Group):
     """What is special about one dataset: where its rows are, if not loaded into Tailrace."""
 
@@ -175,7 +180,7 @@ class DatasetSettings(Group):
     files: tuple[str, ...] = Field(
         (),
         description="Lake: paths or patterns of Parquet files, or `s3://…`; `{tenant}` stands for what `tenant_is` "
-        "says.",
+        "says, `{day}` for a day in UTC that the range is cut into.",
     )
     tenant_column: str | None = Field(
         None, min_length=1, description="Column that says whose a row is. Only a lake's files may say it instead."
@@ -193,6 +198,8 @@ class DatasetSettings(Group):
         places = [name for name in ("table", "query", "files") if getattr(self, name)]
         if len(places) != (1 if self.source else 0):
             raise ValueError("a dataset with a source needs one of table, query and files, any other none of them")
+        if any(pattern.count("{tenant}") != len(_WHOLE_TENANT.findall(pattern)) for pattern in self.files):
+            raise ValueError("{tenant} in files must be a whole name between slashes, or all that stands after a '='")
         if self.source and not self.tenant_column and not all("{tenant}" in pattern for pattern in self.files or ("",)):
             raise ValueError("tenant_column must be set, or every one of files have {tenant} in it")
         return self
