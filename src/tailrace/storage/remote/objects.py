@@ -12,6 +12,7 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from tailrace.errors import StorageUnavailable
+from tailrace.faults import fault_point
 from tailrace.storage.base import BLOCK_BYTES, StoredObject, Writer
 from tailrace.storage.remote.upload import Upload
 
@@ -90,6 +91,7 @@ class ObjectStorage:
     def delete(self, key: str) -> None:
         """Remove an object."""
         try:
+            fault_point("store.delete")
             obstore.delete(self._store, checked(key))
         except FileNotFoundError as error:
             # A store that lacks the object says nothing or this; one that lacks the bucket has lost more.
