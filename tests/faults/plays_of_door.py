@@ -1,4 +1,4 @@
-"""The API is struck while it accepts a job, cancels one, or signs somebody in."""
+"""The API is struck while it accepts a job, cancels one, signs somebody in, or hands a result out."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -65,3 +65,17 @@ def sign_in(play: Play) -> None:
     play.job = play.client.submit()
     play.neighbour.submit()
     play.settle()
+
+
+def hand_out(play: Play) -> None:
+    """The API dies while it opens a result: whoever asks again gets it."""
+    play.site.work()
+    play.job = play.client.submit()
+    play.neighbour.submit()
+    play.settle()
+    api = play.site.serve(play.order(play.scenario.deed))
+    with suppress(httpx2.HTTPError, OSError):
+        play.client.fetch(play.job)
+    api.popen.wait(PATIENCE_SECONDS)
+    play.site.serve()
+    assert play.client.fetch(play.job) == (200, play.client.expected)

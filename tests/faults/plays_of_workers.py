@@ -1,5 +1,6 @@
 """A worker or its child is struck, once or at every attempt; how soon its job runs again."""
 
+import os
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import httpx2
 
 from faults.play import Play
+from faults.plays_of_store import bucket_of
 from faults.site import PATIENCE_SECONDS, Process, lives, state_of
 from service import poll
 
@@ -15,9 +17,14 @@ from service import poll
 def strike(play: Play) -> None:
     deed = play.scenario.deed
     action = {"kill": "kill", "raise": "raise"}.get(deed, "stop" if deed.startswith("freeze") else f"pause:{play.gate}")
-    worker = play.site.work(play.order(action))
+    in_parts = play.scenario.point == "store.part"
+    worker = play.site.work(play.order(f"pause:{play.gate}" if in_parts else action))
     play.job = play.client.submit()
     struck = play.await_mark()
+    if in_parts:
+        # Struck by us, when the store has a part.
+        bucket_of(play).await_part()
+        os.kill(struck, {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP}.get(deed.partition("_")[0], 0))
     play.neighbour.submit()
     {
         "kill": _let_die,
@@ -29,6 +36,7 @@ def strike(play: Play) -> None:
         "cancel": _cancel,
     }[deed](play, worker, struck)
     play.settle()
+    assert play.site.store.uploads() or not (in_parts and deed == "kill"), "nothing was left for housekeeping"
 
 
 def _let_die(play: Play, worker: Process, struck: int) -> None:

@@ -96,6 +96,8 @@ def poison() -> Iterator[Scenario]:
 def stores() -> Iterator[Scenario]:
     """The store fails once, or whenever it is asked; memory or disk run out."""
     for dialect in DIALECTS:
+        for point in ("store.write", "store.sync"):
+            yield Scenario("strike", dialect, point, "kill")
         for point in ("store.write", "store.sync", "store.rename"):
             yield Scenario("store", dialect, point, "errno:ENOSPC")
             yield Scenario("poison", dialect, point, "errno:EIO", ends=("failed",), code="storage_unavailable")
@@ -118,7 +120,8 @@ def keeping() -> Iterator[Scenario]:
         yield Scenario("retention", dialect, "", "dead")
         yield Scenario("retention", dialect, "store.delete", "errno:EACCES")
         yield Scenario("late_read", dialect, "store.read", "sweep")
-        for point in ("housekeeping.begun", "housekeeping.removed", "housekeeping.midway"):
+        yield Scenario("hand_out", dialect, "store.read", "kill")
+        for point in ("housekeeping.begun", "store.delete", "housekeeping.removed", "housekeeping.midway"):
             for deed in ("kill", "freeze", "raise"):
                 yield Scenario("housekeeping", dialect, point, deed)
 
