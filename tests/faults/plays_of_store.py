@@ -9,8 +9,8 @@ from faults.site import PATIENCE_SECONDS
 from faults.stores import Bucket
 from service import poll
 
-# More than a request's head, less than a part.
-_CUT_BYTES = 1_000_000
+# More than a request's head, less than a part; and less than the three small objects of an export.
+_CUT_BYTES, _CUT_SMALL_BYTES = 1_000_000, 1_500
 _SLOW_SECONDS = 0.003
 # A store that is back soon costs no attempt at all where requests are tried again for as long as they are by default.
 _PATIENT = {"TAILRACE_STORAGE__RETRY_TIMEOUT_S": "60"}
@@ -55,7 +55,7 @@ def store_outage(play: Play) -> None:
         play.gate.touch()
         bucket.start_again()
     else:
-        break_store(bucket, deed)
+        break_store(bucket, deed, cut_after=_CUT_BYTES if play.client.dialect == "cxone" else _CUT_SMALL_BYTES)
         play.gate.touch()
         if deed != "slow":
             poll(lambda: worker.said("attempt_failed"), PATIENCE_SECONDS)
@@ -91,7 +91,7 @@ def download(play: Play) -> None:
     play.neighbour.submit()
     play.settle()
     bucket = bucket_of(play)
-    break_store(bucket, play.scenario.deed, cut_after=1_500)
+    break_store(bucket, play.scenario.deed, cut_after=_CUT_SMALL_BYTES)
     with suppress(httpx2.HTTPError, OSError):
         status, data = play.client.fetch(play.job)
         assert status != 200, data
