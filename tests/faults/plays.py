@@ -19,7 +19,7 @@ def recovery(play: Play) -> None:
 PLAYS: dict[str, Callable[[Play], None]] = {
     play.__name__: play
     for play in (
-        strike, outage, accept, sign_in, cancel, hand_out, poison, store, store_outage, away, download, weather, half_open,
-        retention, late_read, housekeeping, recovery,
+        strike, outage, accept, sign_in, cancel, hand_out, poison, store, store_outage, away, download, weather,
+        half_open, retention, late_read, housekeeping, recovery,
     )
 }  # fmt: skip
