@@ -33,7 +33,7 @@ test: setup ## Run the tests (DATABASE_URL, if set, names the PostgreSQL they us
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow" $(TESTS)
 
 test-share: setup ## Run the share of the long suites that every change must pass
-	@$(BIN)/pytest -q -n 2 --dist worksteal -m "share and not faults" $(TESTS)
+	@$(BIN)/pytest -q -n 2 --dist worksteal -m share $(TESTS)
 
 test-slow: setup ## Run the long suites
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m "slow and not faults" $(TESTS)

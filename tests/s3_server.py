@@ -15,7 +15,7 @@ import sysconfig
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,13 @@ def own_s3_server(folder: Path) -> Iterator[S3Server]:
         yield _start(folder, Path(in_use.name))
 
 
+def start_again(folder: Path, server: S3Server) -> S3Server:
+    """Start a server of `own_s3_server` that was killed, at its place and with what it held."""
+    again = replace(server, pid=_launch(folder, folder / "in-use.lock"))
+    _wait_until_ready(again, folder / "server.log")
+    return again
+
+
 def _start(folder: Path, lock: Path) -> S3Server:
     """Start the server and its keeper, and wait until buckets can be made."""
     data = folder / "data"
@@ -142,7 +149,17 @@ def _start(folder: Path, lock: Path) -> S3Server:
         "-master.volumeSizeLimitMB=256",
         "-volume.max=0",
     ]
-    with (folder / "server.log").open("w") as log:
+    (folder / "command.json").write_text(json.dumps(command))
+    server = S3Server(f"http://127.0.0.1:{ports[-2]}", key, secret, _launch(folder, lock))
+    _wait_until(lambda: server.client.create_bucket(Bucket=BUCKET), folder / "server.log")
+    _wait_until_ready(server, folder / "server.log")
+    return server
+
+
+def _launch(folder: Path, lock: Path) -> int:
+    """Start the server and its keeper; gives the server's process."""
+    command = json.loads((folder / "command.json").read_text())
+    with (folder / "server.log").open("a") as log:
         keeper = subprocess.Popen(
             [sys.executable, __file__, str(lock), *command],
             stdin=subprocess.DEVNULL,
@@ -150,9 +167,7 @@ def _start(folder: Path, lock: Path) -> S3Server:
             stderr=log,
         )
     assert keeper.stdout is not None
-    server = S3Server(f"http://127.0.0.1:{ports[-2]}", key, secret, int(keeper.stdout.readline()))
-    _wait_until_ready(server, folder / "server.log")
-    return server
+    return int(keeper.stdout.readline())
 
 
 def _free_ports(number: int) -> list[int]:
@@ -164,15 +179,15 @@ def _free_ports(number: int) -> list[int]:
 
 
 def _wait_until_ready(server: S3Server, log: Path) -> None:
-    """A bucket with an object in it shows that all parts of the server have found each other."""
+    """An object in the bucket shows that all parts of the server have found each other."""
+    _wait_until(lambda: server.client.put_object(Bucket=BUCKET, Key="ready", Body=b"ready"), log)
+
+
+def _wait_until(step: Callable[[], object], log: Path) -> None:
     until = time.monotonic() + _START_SECONDS
-    for step in (
-        lambda: server.client.create_bucket(Bucket=BUCKET),
-        lambda: server.client.put_object(Bucket=BUCKET, Key="ready", Body=b"ready"),
-    ):
-        while not _works(step):
-            assert time.monotonic() < until, log.read_text()[-5000:]
-            time.sleep(0.05)
+    while not _works(step):
+        assert time.monotonic() < until, log.read_text()[-5000:]
+        time.sleep(0.05)
 
 
 def _works(step: Callable[[], object]) -> bool:

@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 from obstore.store import S3Store
 
 _LONGEST_DOWNLOAD = timedelta(days=1)
-_MOST_RETRIES = 10
+# Time ends the tries, not their number: ten of them are over in three seconds where connections are refused.
+_MOST_RETRIES = 100_000
+_LONGEST_PAUSE = timedelta(seconds=2)
 # What a fault says of itself, most telling first: the store's own code, the status, what went wrong on the way.
 _REASONS = (re.compile(r"<Code>(\w+)</Code>"), re.compile(r"status code: (\d+)"), re.compile(r"\bkind: (Timeout|\w+)"))
 
@@ -39,7 +41,15 @@ class Deadlines:
     def _config(self, allow_http: bool, **limits: Any) -> dict[str, Any]:  # noqa: FBT001 - passed on by name above
         return {
             "client_options": {"allow_http": allow_http, "connect_timeout": f"{self.connect}s", **limits},
-            "retry_config": {"max_retries": _MOST_RETRIES, "retry_timeout": timedelta(seconds=self.retry)},
+            "retry_config": {
+                "max_retries": _MOST_RETRIES,
+                "retry_timeout": timedelta(seconds=self.retry),
+                "backoff": {
+                    "init_backoff": timedelta(milliseconds=100),
+                    "max_backoff": _LONGEST_PAUSE,
+                    "base": 2,
+                },
+            },
         }
 
 

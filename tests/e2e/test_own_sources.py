@@ -141,21 +141,23 @@ LAKE_COLUMNS = "[datasets.shifts.columns]\n" + "".join(f"{name} = '\"{sql}\"'\n"
 
 @pytest.mark.parametrize(
     ("pattern", "column"),
-    [("owner={tenant}/*.parquet", ""), ("owner=*/*.parquet", 'tenant_column = "owner"\n'), ("**/{tenant}.parquet", "")],
+    [
+        ("owner={tenant}/*/*.parquet", ""),
+        ("owner=*/*/*.parquet", 'tenant_column = "owner"\n'),
+        ("**/{tenant}.parquet", ""),
+    ],
 )
 def test_a_lake_of_files_with_the_tenant_in_their_path(begin, tmp_path, pattern, column):
     lake = f'[sources.pond]\nkind = "lake"\n[datasets.shifts]\nsource = "pond"\nfiles = ["{tmp_path}/lake/{pattern}"]\n'
-    (tmp_path / "lake/owner=nobody").mkdir(parents=True)
-    write_parquet(tmp_path / "lake/owner=nobody/nobody.parquet", make_rows(9, seed=9))
+    (tmp_path / "lake/owner=nobody/0").mkdir(parents=True)
+    write_parquet(tmp_path / "lake/owner=nobody/0/nobody.parquet", make_rows(9, seed=9))
     service = begin(lake + column, columns=LAKE_COLUMNS)
     callers = [service.caller(permissions=["shifts"]) for _ in range(2)]
     wanted = []
     for seed, caller in enumerate(callers):
-        folder = tmp_path / f"lake/owner={caller.tenant.name}"
-        folder.mkdir()
         for part in range(2):
-            write_parquet(
-                folder / f"{caller.tenant.name if part else part}.parquet", make_rows(200, seed=seed)[part::2]
-            )
+            folder = tmp_path / f"lake/owner={caller.tenant.name}/{part}"
+            folder.mkdir(parents=True)
+            write_parquet(folder / f"{caller.tenant.name}.parquet", make_rows(200, seed=seed)[part::2])
         wanted.append(expected(make_rows(200, seed=seed)))
     assert [caller.extract(**ASKED) for caller in callers] == wanted

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx2
@@ -22,6 +21,8 @@ from tailrace.catalog.loader import load_catalog
 from tailrace.intake.sample import load_sample
 
 SMALL_ROWS, LARGE_ROWS = 300, 60_000
+# Some 20 MB: an upload of three parts.
+HEAVY_ROWS, HEAVY_WORDS = 6_000, 170
 _PAUSE_SECONDS = 0.1
 
 
@@ -100,9 +101,9 @@ class Watch:
 # -- the Data Extraction API --------------------------------------------------------------------------------------
 
 
-def new_cxone(site: Site, *, large: bool = False) -> Client:
+def new_cxone(site: Site, size: str = "small") -> Client:
     caller = site.service.caller()
-    expected = _fill_large(site, caller) if large else _fill(site, caller)
+    expected = _fill_large(site, caller) if size == "large" else _fill(site, caller, size)
     headers = {"Authorization": f"Bearer {caller.token}"}
     http = _http(site)
 
@@ -124,8 +125,7 @@ def new_cxone(site: Site, *, large: bool = False) -> Client:
         status = http.get(f"{JOBS}/{job}", headers=headers).json()["jobStatus"]
         if "url" not in status["result"]:
             return 404, b""
-        parts = urlsplit(status["result"]["url"])
-        answer = http.get(f"{parts.path}?{parts.query}")
+        answer = http.get(status["result"]["url"])
         return answer.status_code, answer.content
 
     def sign_in() -> None:
@@ -134,11 +134,12 @@ def new_cxone(site: Site, *, large: bool = False) -> Client:
     return Client(site, "cxone", caller.tenant.id, expected, post, look, stop, fetch, sign_in)
 
 
-def _fill(site: Site, caller: Caller) -> bytes:
+def _fill(site: Site, caller: Caller, size: str) -> bytes:
     described = wire.dataset()
+    rows, words = (HEAVY_ROWS, HEAVY_WORDS) if size == "heavy" else (SMALL_ROWS, 1)
     rows = [
-        wire.row(described, workflow_id=f"w{place:04}", plan_name=f'plan "{place}",\r\n é', tenant_name="Ψ")
-        for place in range(SMALL_ROWS)
+        wire.row(described, workflow_id=f"w{place:04}", plan_name=f'plan "{place}",\r\n é' * words, tenant_name="Ψ")
+        for place in range(rows)
     ]
     with tempfile.TemporaryDirectory() as folder:
         wire.load(caller, Path(folder), described, rows)

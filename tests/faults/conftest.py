@@ -21,7 +21,8 @@ def people(whole_site):
     makers = {
         "cxone": lambda: new_cxone(whole_site),
         "cxone neighbour": lambda: new_cxone(whole_site),
-        "cxone large": lambda: new_cxone(whole_site, large=True),
+        "cxone large": lambda: new_cxone(whole_site, "large"),
+        "cxone heavy": lambda: new_cxone(whole_site, "heavy"),
         "smartsync": lambda: new_smartsync(whole_site),
         "smartsync neighbour": lambda: new_smartsync(whole_site, "agent-info", outputFormat="PIPE"),
     }
@@ -35,14 +36,21 @@ def people(whole_site):
     return find
 
 
+def lead_of(scenario):
+    """Who plays: one with several slices or parts where the point is in their midst."""
+    if scenario.point == "child.slice":
+        return "cxone large"
+    return "cxone heavy" if scenario.store == "s3" and scenario.dialect == "cxone" else scenario.dialect
+
+
 @pytest.fixture
 def cast(people, whole_site):
-    """Chooses who plays: a large job where the point is in the midst of slices."""
+    """Has an empty stage with who plays."""
 
     def choose(scenario):
+        whole_site.keep_in(scenario.store)
         whole_site.serve()
-        name = "cxone large" if scenario.point == "child.slice" else scenario.dialect
-        chosen = people(name), people(f"{scenario.dialect} neighbour")
+        chosen = people(lead_of(scenario)), people(f"{scenario.dialect} neighbour")
         for client in chosen:
             client.forget()
         whole_site.clear()
@@ -56,7 +64,7 @@ def cast(people, whole_site):
 def site(whole_site):
     """The site, and no process of a scenario left on it, however that ended."""
     yield whole_site
-    whole_site.network.heal()
+    whole_site.heal()
     for process in whole_site.workers:
         process.thaw()
         process.send(9, family=True)

@@ -1,13 +1,13 @@
 """What must be true after every scenario, found out with SQL and file reading of its own; no code of the service.
 
-A trigger in the database writes down every move of a job, whoever makes it.
+A trigger in the database writes down every move of a job, whoever makes it; with rights of its own, as statements for
+a tenant have none there.
 """
 
 import gzip
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,7 @@ RECORD = """
     CREATE TABLE IF NOT EXISTS watched.moves (
         number bigserial, at timestamptz DEFAULT clock_timestamp(), job uuid, tenant uuid, dialect text,
         before text, after text, attempt int, epoch bigint, attempt_before int, epoch_before bigint, result text);;
-    CREATE OR REPLACE FUNCTION watched.note() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION watched.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
         IF TG_OP = 'INSERT' THEN
             INSERT INTO watched.moves (job, tenant, dialect, after, attempt, epoch, attempt_before, epoch_before)
@@ -84,6 +84,7 @@ def check(site: Site, clients: Sequence[Client]) -> None:
         check_seen(client)
         check_links(client, rows)
     check_nothing_left(site)
+    check_swept(site)
 
 
 def check_rows(rows: dict[UUID, Any], clients: Sequence[Client]) -> None:
@@ -126,34 +127,39 @@ def check_slots(site: Site) -> None:
 def check_objects(site: Site, rows: dict[UUID, Any], clients: Sequence[Client]) -> None:
     """What a row points to is there, whole and right; what nobody points to is nobody's."""
     expected = {client.tenant: client.expected for client in clients}
-    folder = site.data / "results"
-    pointed: set[Path] = set()
     for row in rows.values():
         if row.result_key is None or row.result_purged_at is not None:
             continue
-        path = folder / row.result_key
-        data = path.read_bytes()
+        data = site.store.read(row.result_key)
         assert (len(data), hashlib.sha256(data).hexdigest()) == (row.result_bytes, row.result_sha256)
         assert data == expected[row.tenant_id], f"{row.id}: other bytes than the oracle's"
-        pointed.add(path)
         if row.result_compressed_bytes is not None:
-            packed = path.with_name(f"{path.name}.gz")
-            assert packed.stat().st_size == row.result_compressed_bytes
-            assert gzip.decompress(packed.read_bytes()) == data
-            assert path.with_name(f"{path.name}.index").stat().st_size
-            pointed |= {packed, path.with_name(f"{path.name}.index")}
-    for path in folder.rglob("*"):
-        if path.is_file() and path not in pointed:
-            # A killed attempt's leavings: of a job there is, under a name no row will ever say.
-            assert UUID(path.relative_to(folder).parts[1]) in rows
+            packed = site.store.read(f"{row.result_key}.gz")
+            assert len(packed) == row.result_compressed_bytes
+            assert gzip.decompress(packed) == data
+            assert site.store.read(f"{row.result_key}.index")
+    for key in site.store.list_keys() - named(rows.values()):
+        # A killed attempt's leavings: of a job there is, under a name no row will ever say.
+        assert UUID(key.split("/")[1]) in rows
 
 
-def check_all_swept(site: Site) -> None:
-    """After housekeeping there is nothing but what rows point to."""
-    folder = site.data / "results"
-    keys = {row.result_key for row in site.sql("SELECT result_key FROM jobs WHERE result_purged_at IS NULL")}
-    left = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    assert [name for name in left if name not in keys and name.rpartition(".")[0] not in keys] == []
+def named(rows: Iterable[Any]) -> set[str]:
+    """All objects that there must be: results, and what is kept beside those of exports."""
+    found = set()
+    for row in rows:
+        if row.result_key is not None and row.result_purged_at is None:
+            found.add(row.result_key)
+            if row.result_compressed_bytes is not None:
+                found |= {f"{row.result_key}.gz", f"{row.result_key}.index"}
+    return found
+
+
+def check_swept(site: Site) -> None:
+    """After housekeeping there is what rows point to and nothing else: no object, no upload, no computed rows."""
+    site.sweep_late()
+    assert site.store.list_keys() == named(site.sql("SELECT * FROM jobs"))
+    assert site.store.uploads() == []
+    assert list((site.data / "scratch").glob("rows-*")) == []
 
 
 def check_seen(client: Client) -> None:

@@ -1,4 +1,6 @@
-"""A TCP proxy that does to a connection what networks do, switched while it runs. It knows no protocol."""
+"""A TCP proxy that does to a connection what networks do, switched while it runs. It knows no protocol,
+but for the words in which an HTTP server says that it cannot serve.
+"""
 
 import socket
 import struct
@@ -9,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 # What happens to bytes: passed on; connections refused; cut after so many bytes; swallowed in both directions, or in
-# the direction from the server (`deaf`) or to it (`mute`); passed on late.
-Mode = Literal["pass", "refuse", "cut", "black_hole", "deaf", "mute", "slow"]
+# the direction from the server (`deaf`) or to it (`mute`); passed on late; every HTTP request of a new connection
+# answered with a status.
+Mode = Literal["pass", "refuse", "cut", "black_hole", "deaf", "mute", "slow", "answer"]
 _BLOCK = 65_536
 _RESET = struct.pack("ii", 1, 0)
 
@@ -25,15 +28,19 @@ class Proxy:
         self._mode: Mode = "pass"
         self._left = 0
         self._slow_seconds = 0.0
+        self._status = 0
         self._open: set[socket.socket] = set()
         self._forgotten: set[socket.socket] = set()
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def switch(self, mode: Mode, *, after: int = 0, seconds: float = 0.0) -> None:
-        """Change what happens from now on, to connections that are open too; `after` bytes, or late by `seconds`."""
+    def switch(self, mode: Mode, *, after: int = 0, seconds: float = 0.0, status: int = 0) -> None:
+        """Change what happens from now on, to connections that are open too.
+
+        `after` so many bytes, late by so many `seconds`, or with that `status`.
+        """
         with self._lock:
-            self._left, self._slow_seconds = after, seconds
+            self._left, self._slow_seconds, self._status = after, seconds, status
             self._mode = mode
 
     def heal(self) -> None:
@@ -75,6 +82,9 @@ class Proxy:
             except OSError:
                 return
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._mode == "answer":
+                threading.Thread(target=self._answer, args=(client,), daemon=True).start()
+                continue
             server = None if self._mode == "refuse" else self._connect()
             if server is None:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -94,6 +104,16 @@ class Proxy:
             server.close()
             return None
         return server
+
+    def _answer(self, client: socket.socket) -> None:
+        """Say the status to one request, once all of it has come, and end the connection."""
+        with suppress(OSError), client, client.makefile("rb") as request:
+            length = 0
+            while line := request.readline().strip().lower():
+                if line.startswith(b"content-length:"):
+                    length = int(line.partition(b":")[2])
+            request.read(length)
+            client.sendall(b"HTTP/1.1 %d On purpose\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % self._status)
 
     def _pump(self, source: socket.socket, target: socket.socket, swallowing: str) -> None:
         with suppress(OSError):

@@ -5,14 +5,15 @@ that is dead or frozen has run out, a retry is due.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import httpx2
@@ -21,11 +22,16 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 
 from faults.proxy import Proxy
+from faults.stores import Bucket, Disk
 from service import Service, poll
+from tailrace.catalog.loader import load_catalog
 from tailrace.database.embedded import EmbeddedPostgres
 from tailrace.database.keeper import SOCKET, Folder
 from tailrace.database.migrate import migrate
 from tailrace.database.pool import Database
+from tailrace.runtime import Runtime
+from tailrace.settings import load_settings
+from tailrace.worker import housekeeping
 
 HERE = Path(__file__).parent
 PATIENCE_SECONDS = 90.0
@@ -111,6 +117,14 @@ class Process:
         return any(word in text for word in words)
 
 
+class Later(datetime):
+    """A clock three hours ahead: past the age of leavings and of the longest job, not past any retention."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Later":
+        return super().now(tz) + timedelta(hours=3)
+
+
 class Site:
     """The service of one test process."""
 
@@ -125,10 +139,14 @@ class Site:
         self.token = uuid4().hex
         self.environment = {name: text for name, text in os.environ.items() if not name.startswith("TAILRACE_")}
         self.environment |= ENVIRONMENT | {"DATABASE_URL": self._proxied(), "FAULT_SITE": self.token}
+        self._plain = self.environment
+        self._stores: dict[str, Bucket | Disk] = {"local": Disk(self.data / "results")}
+        self.store = self._stores["local"]
         self.workers: list[Process] = []
         self._api_fault = ""
         self._number = 0
         self._connection: psycopg.Connection[Any] | None = None
+        self._catalog = load_catalog()
         database = Database(self.direct, size=4)
         migrate(database)
         self.api = self._start_api("0", "")
@@ -150,6 +168,8 @@ class Site:
         if self._connection is not None:
             self._connection.close()
         self.network.close()
+        for store in self._stores.values():
+            store.close()
         self._postgres.release()
 
     # -- the API --------------------------------------------------------------------------------------------------
@@ -172,6 +192,16 @@ class Site:
         self._api_fault = fault
         return self.api
 
+    def keep_in(self, kind: str) -> None:
+        """Have results rest in this kind of store; the API is started anew where that changes."""
+        if kind == self.store.kind:
+            return
+        if kind not in self._stores:
+            self._stores[kind] = Bucket(self.folder / kind)
+        self.store = self._stores[kind]
+        self.environment = {**self._plain, **self.store.environment}
+        self.api.end(signal.SIGKILL)
+
     def is_ready(self) -> bool:
         try:
             return httpx2.get(f"{self.url}/readyz", timeout=5, verify=False).status_code == 200
@@ -191,6 +221,13 @@ class Site:
         """Start one round of housekeeping."""
         self.workers.append(Process(self, "sweep", [str(HERE / "sweep.py"), str(self.data)], TAILRACE_FAULT=fault))
         return self.workers[-1]
+
+    def sweep_late(self) -> None:
+        """Do a round of housekeeping that comes when all that scenarios leave behind is old enough to go."""
+        settings = load_settings(self.data, self.environment)
+        runtime = Runtime(self.data, settings, self.service.database, self._catalog, (), lambda: None)
+        with patch.object(housekeeping, "datetime", Later):
+            housekeeping.Housekeeping(runtime).sweep()
 
     def new_file(self, kind: str) -> Path:
         self._number += 1
@@ -261,9 +298,14 @@ class Site:
                     found.append(int(entry.name))
         return found
 
+    def heal(self) -> None:
+        """All ways are good again."""
+        self.network.heal()
+        self.store.heal()
+
     def clear(self) -> None:
         """Begin anew: no jobs, no results, a healthy network."""
-        self.network.heal()
+        self.heal()
         self.workers.clear()
         self.sql("TRUNCATE jobs, idempotency_keys CASCADE")
-        shutil.rmtree(self.data / "results", ignore_errors=True)
+        self.store.clear()

@@ -66,6 +66,10 @@ def test_an_order_is_carried_out_from_its_pass_on_and_once_by_whoever_comes_firs
             fault_point("store.sync")
 
 
+def test_whoever_passes_a_point_is_killed_there():
+    assert {scenario.point for scenario in SCENARIOS if scenario.deed == "kill"} - {""} == POINTS.keys()
+
+
 def test_every_point_is_in_the_code_in_the_matrix_and_in_the_documents():
     code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
     assert set(re.findall(r'fault_point\("([a-z._]+)"\)', code)) == POINTS.keys()

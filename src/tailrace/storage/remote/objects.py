@@ -11,6 +11,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from tailrace.buckets import reason_of
 from tailrace.errors import StorageUnavailable
+from tailrace.faults import fault_point
 from tailrace.storage.base import BLOCK_BYTES, StoredObject, Writer
 from tailrace.storage.remote.upload import Upload
 
@@ -57,6 +58,7 @@ class ObjectStorage:
     def delete(self, key: str) -> None:
         """Remove an object."""
         try:
+            fault_point("store.delete")
             obstore.delete(self._store, checked(key))
         except FileNotFoundError as error:
             # A store that lacks the object says nothing or this; one that lacks the bucket has lost more.

@@ -12,6 +12,8 @@ from typing import Any
 import obstore
 from obstore.exceptions import BaseError
 
+from tailrace.faults import fault_point
+
 # A store takes 10,000 parts of one object: 78 GiB.
 _PART_BYTES = 8 * 2**20
 _PARTS_IN_FLIGHT = 2
@@ -50,12 +52,13 @@ class Upload:
 
     def finish(self) -> None:
         """Make the object of what was written, or raise what went wrong."""
+        if self._thread is not None and self._part:
+            self._hand_over()
+        fault_point("store.finish")
         if self._thread is None:
             obstore.put(self._store, self._key, bytes(self._part), use_multipart=False)
             self._state = "complete"
             return
-        if self._part:
-            self._hand_over()
         self._end("complete")
         if self._error is not None:
             raise self._error
@@ -67,6 +70,7 @@ class Upload:
 
     def _hand_over(self) -> None:
         """Pass the part on to the thread, which is begun with the first."""
+        fault_point("store.part")
         if self._thread is None:
             self._thread = Thread(target=self._send, name="upload", daemon=True)
             self._thread.start()
