@@ -6,16 +6,16 @@ A format's SQL is translated. One session renders one slice at a time; all sessi
 import struct
 import sys
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
 from typing import Any, Never
 
 from tailrace.engines.base import Block, Program, Scan, Slice
 from tailrace.engines.pgsql.session import Connection, cancel, export_snapshot, fetch, open_session, told
-from tailrace.engines.pgsql.source import Source, as_bound, examine_source, find_source, quote_name
+from tailrace.engines.pgsql.source import Source, as_bound, examine_source, find_source, is_strange, quote_name
 from tailrace.engines.pgsql.translate import NULLS_FIRST, translate, translate_order
-from tailrace.errors import SourceUnavailable
+from tailrace.errors import EngineBroken, SourceUnavailable
 
 _ROWS_PER_SLICE = 49_152
 _BYTES_PER_SLICE = 24 * 2**20
@@ -29,8 +29,8 @@ _NOTHING = "''"
 # COPY in binary form begins with a header; then each row has a number of columns, and each column its length.
 _HEADER, _HEADER_BYTES, _END = b"PGCOPY\n\xff\r\n\0", 19, b"\xff\xff"
 _LENGTH = struct.Struct(">i")
-_ALL_FIT = bytes(4)
-_WITHOUT_LEADS = 3
+_NO = bytes(4)
+_WITHOUT_LEADS = 2
 
 
 @contextmanager
@@ -50,6 +50,7 @@ class PostgresqlEngine:
         """Take an open session."""
         self._connection = connection
         self._sources: dict[Scan, Source] = {}
+        self._tied: set[Scan] = set()
 
     def examine(self, scan: Scan) -> list[str]:
         """Say what is missing, cannot be read or has another type."""
@@ -92,17 +93,19 @@ class PostgresqlEngine:
         """Render one slice; PostgreSQL joins the rows of a piece, so that Python sees no single one."""
         source = self._source(scan)
         order = [quote_name(scan.range_column), *map(translate_order, scan.order[1:])]
-        if len(order) > _FIRST_TERMS and self._are_distinct(source, part, order[:_FIRST_TERMS]):
-            del order[_FIRST_TERMS:]
-        statement = _pieces(source, part, order, translate(row), None if lead is None else translate(lead))
-        all_fit = True
-        with told(), self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            for message in copy:
-                if piece := _read(memoryview(message)):
-                    all_fit = all_fit and piece[1] == _ALL_FIT
-                    yield _block(piece)
-        if not all_fit:
+        line, before = translate(row), None if lead is None else translate(lead)
+        first = order[: None if scan in self._tied else _FIRST_TERMS]
+        pieces = self._copy(_pieces(source, part, first, line, before))
+        if any(piece[0] != _NO for piece in pieces):
             raise SourceUnavailable(f"PostgreSQL: {self._strange(source, part)}")
+        if len(first) < len(order) and any(piece[1] != _NO for piece in pieces):
+            self._tied.add(scan)
+            pieces = self._copy(_pieces(source, part, order, line, before))
+        yield from map(_block, _in_order([piece[2:] for piece in pieces]))
+
+    def _copy(self, statement: str) -> list[list[memoryview]]:
+        with told(), self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            return [piece for message in copy if (piece := _read(memoryview(message)))]
 
     def interrupt(self) -> None:
         """Stop the running statement."""
@@ -125,38 +128,30 @@ class PostgresqlEngine:
         [(size,)] = fetch(self._connection, f"SELECT avg(octet_length(CAST(rows AS text))) FROM ({rows}) AS rows")
         return min(_ROWS_PER_SLICE, max(_BYTES_PER_SLICE // int(size or 1), 2))
 
-    def _are_distinct(self, source: Source, part: Slice, terms: list[str]) -> bool:
-        """Whether no two rows of a slice are alike in what they are ordered by first."""
-        keys = ", ".join(term.removesuffix(NULLS_FIRST) for term in terms)
-        rows = source.rows(part.start, part.end)
-        alike = f"SELECT 1 FROM ({rows}) AS rows GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"
-        return not fetch(self._connection, alike)
-
     def _strange(self, source: Source, part: Slice) -> str:
         """Say which columns of a slice hold what no stored column can."""
-        checks = [(column.name, column.strange) for column in source.columns if column.strange]
-        found = ", ".join(f"bool_or({check})" for _, check in checks)
+        found = ", ".join(f"bool_or({is_strange([column])})" for column in source.doubtful)
         [answers] = fetch(self._connection, f"SELECT {found} FROM ({source.rows(part.start, part.end)}) AS rows")
-        names = ", ".join(f"'{name}'" for (name, _), is_strange in zip(checks, answers, strict=True) if is_strange)
+        names = ", ".join(f"'{column.name}'" for column, yes in zip(source.doubtful, answers, strict=True) if yes)
         return f"column {names} holds a date or time outside the years 1 to 9999, or what is not a number"
 
 
 def _pieces(source: Source, part: Slice, order: list[str], row: str, lead: str | None) -> str:
     """Write the COPY of a slice: a piece a row, with the number of its lines, and the lines joined."""
     line = row if lead in {None, _NOTHING} else f"concat({lead}, {row})"
-    joined = "string_agg({}, '' ORDER BY number)"
-    columns = [joined.format("line")]
+    columns = ["string_agg(int4send(number), '')", "string_agg(line, '')"]
     if lead is not None:
-        columns += [joined.format(f"int4send(octet_length({text}))") for text in ("line", "lead")]
+        columns += [f"string_agg(int4send(octet_length({text})), '')" for text in ("line", "lead")]
     lines = f"""
-        SELECT {line} AS line, {lead or _NOTHING} AS lead, {source.strange} AS strange,
-               row_number() OVER (ORDER BY {", ".join(order)}) - 1 AS number
-        FROM ({source.rows(part.start, part.end)}) AS rows
+        SELECT {line} AS line, {lead or _NOTHING} AS lead, {is_strange(source.doubtful)} AS strange,
+               CAST(row_number() OVER places AS integer) - 1 AS number, rank() OVER places AS place
+        FROM ({source.rows(part.start, part.end)}) AS rows WINDOW places AS (ORDER BY {", ".join(order)})
     """
     return f"""
         COPY (
-            SELECT CAST(count(*) AS integer), CAST(coalesce(bool_or(strange), false) AS integer), {", ".join(columns)}
-            FROM ({lines}) AS lines GROUP BY number / {_ROWS_PER_PIECE} ORDER BY number / {_ROWS_PER_PIECE}
+            SELECT CAST(coalesce(bool_or(strange), false) AS integer), CAST(bool_or(place <= number) AS integer),
+                   {", ".join(columns)}
+            FROM ({lines}) AS lines GROUP BY number / {_ROWS_PER_PIECE}
         ) TO STDOUT (FORMAT binary)
     """
 
@@ -175,15 +170,25 @@ def _read(message: memoryview) -> list[memoryview]:
     return fields
 
 
-def _block(piece: list[memoryview]) -> Block:
-    [rows] = _LENGTH.unpack(piece[0])
+def _block(piece: Sequence[memoryview]) -> Block:
+    """Take a piece for a block: its rows' numbers, its lines, and the sizes of these and of leads where asked for."""
+    rows = len(piece[0]) // _LENGTH.size
     if len(piece) == _WITHOUT_LEADS:
-        return Block(rows, piece[2])
-    offsets = array("q", accumulate(_numbers(piece[3]), initial=0))
-    return Block(rows, piece[2], memoryview(offsets), memoryview(_numbers(piece[4])))
+        return Block(rows, piece[1])
+    offsets = array("q", accumulate(_numbers(piece[2]), initial=0))
+    return Block(rows, piece[1], memoryview(offsets), memoryview(_numbers(piece[3])))
 
 
-def _numbers(data: memoryview) -> "array[int]":
+def _in_order(pieces: list[list[memoryview]]) -> list[list[memoryview]]:
+    """Put pieces in order, and make sure that PostgreSQL joined rows in the order in which it counted them."""
+    pieces.sort(key=lambda piece: bytes(piece[0][: _LENGTH.size]))
+    numbers = _numbers(b"".join(piece[0] for piece in pieces))
+    if numbers != array("i", range(len(numbers))):
+        raise EngineBroken("PostgreSQL: rows were not joined in the order asked for")
+    return pieces
+
+
+def _numbers(data: memoryview | bytes) -> "array[int]":
     """Take numbers of four bytes, the highest first."""
     numbers = array("i")
     numbers.frombytes(data)

@@ -32,9 +32,10 @@ _TEXT_TYPES = {"text", "character varying"}
 # What no stored value can be, by PostgreSQL's names of types.
 _FIRST, _LAST = "'0001-01-01'", "'9999-12-31 23:59:59.999999'"
 _STRANGE = {
-    "TIMESTAMP": f"{{0}} < {_FIRST} OR {{0}} > {_LAST}",
-    "DATE": f"{{0}} < {_FIRST} OR {{0}} > '9999-12-31'",
-    "DECIMAL": "{0} = 'NaN'",
+    "TIMESTAMP": f"least({{0}}) < {_FIRST} OR greatest({{0}}) > {_LAST}",
+    "DATE": f"least({{0}}) < {_FIRST} OR greatest({{0}}) > '9999-12-31'",
+    # Which sorts after all numbers.
+    "DECIMAL": "greatest({0}) = 'NaN'",
 }
 
 
@@ -63,11 +64,9 @@ class Column:
         return _MADE.get(self.kind, "{}").format(value)
 
     @property
-    def strange(self) -> str:
-        """SQL that says whether a value can be none of a stored type; empty where all can."""
-        if self.found in _INTEGERS or self.kind not in _STRANGE:
-            return ""
-        return _STRANGE[self.kind].format(quote_name(self.name))
+    def may_be_strange(self) -> bool:
+        """Whether PostgreSQL has values of this type that no stored column can have."""
+        return self.kind in _STRANGE and self.found not in _INTEGERS
 
     @property
     def fault(self) -> str:
@@ -98,9 +97,9 @@ class Source:
         return f"{tenant}{at.sql} >= {_bound(start, at)} AND {at.sql} < {_bound(end, at)}"
 
     @property
-    def strange(self) -> str:
-        """SQL that says whether a row has a value that no stored column can have."""
-        return " OR ".join(column.strange for column in self.columns if column.strange) or "false"
+    def doubtful(self) -> tuple[Column, ...]:
+        """The columns that may hold what no stored column can; the range column's values are within the range."""
+        return tuple(column for column in self.columns[1:] if column.may_be_strange)
 
 
 def find_source(connection: Connection, scan: Scan) -> Source:
@@ -192,6 +191,12 @@ def _bound(value: Bound, column: Column) -> str:
         kind = column.found if column.found == "timestamp with time zone" else "timestamp"
         return f"CAST('{value.isoformat(sep=' ')}' AS {kind})"
     return str(int(value))
+
+
+def is_strange(columns: Sequence[Column]) -> str:
+    """Write SQL that says whether a row has a value that no stored column can have."""
+    names = {kind: ", ".join(quote_name(one.name) for one in columns if one.kind == kind) for kind in _STRANGE}
+    return " OR ".join(_STRANGE[kind].format(among) for kind, among in names.items() if among) or "false"
 
 
 def quote_name(name: str) -> str:
