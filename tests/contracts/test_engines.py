@@ -111,7 +111,7 @@ def make_rows(number, seed=1, instants=10**9):
     return rows
 
 
-def expected(rows, keyed=True):
+def expected(rows, *, keyed=True):
     """The file: rows that are alike in what orders them come by their key, or else by all that is written."""
     chosen = [row for row in rows if START.replace(tzinfo=None) <= row[0] < END.replace(tzinfo=None)]
     chosen.sort(key=lambda row: (row[0], _bytes_of(row[1]), row[6] if keyed else _written(row)))

@@ -1,66 +1,26 @@
-"""An operator's own PostgreSQL: what fits, what is read, how it is cut, and that it is written as DuckDB writes it."""
+"""An operator's own PostgreSQL: what fits, what is read, how it is cut."""
 
 import threading
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import date, timedelta
 from itertools import pairwise
-from uuid import uuid4
 
-import duckdb
-import psycopg
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from tailrace.engines.base import Scan, Selection, Slice
+from engines.operators import END, LINE, START, lines, options, scan_of
+from tailrace.engines.base import Selection, Slice
 from tailrace.engines.pgsql.translate import translate
 from tailrace.engines.postgresql import connect
 from tailrace.errors import SourceUnavailable
-from tailrace.formats.base import Field, quote_name, write_order
+from tailrace.formats.base import Field
 from tailrace.plugins import load_plugin
-
-START, END = datetime(2019, 5, 22), datetime(2019, 5, 29)
-LINE = "concat(strftime(instant, '%Y-%m-%dT%H:%M:%S.%f'), ' ', key, chr(10))"
-TENANT = Selection((), "tenant", "acme")
-ALL_OF_TIME = (datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))
-
-
-@pytest.fixture(scope="module")
-def server(postgres):
-    """A database of the module's own: its tables are an operator's, not Tailrace's."""
-    name = f"operators_{uuid4().hex}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield make_conninfo(postgres, dbname=name)
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def own(server):
-    """The operator's own connection; what was made for a test is gone after it."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        yield connection
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC")
-
-
-def options(server, **others):
-    return {"url": server, "statement_timeout_s": 60, "connect_timeout_s": 5, **others}
 
 
 @pytest.fixture
 def engine(server, own):
     with connect(options(server)) as engine:
         yield engine
-
-
-def scan_of(source="rows", selection=TENANT, columns=(("key", "VARCHAR"),), order=('"key" NULLS FIRST',)):
-    return Scan(
-        (source,), "instant", START, END, ('"instant" NULLS FIRST', *order), columns=columns, selection=selection
-    )
 
 
 def store(own, rows, kind="timestamptz"):
@@ -72,12 +32,6 @@ def store(own, rows, kind="timestamptz"):
 
 def at(hours):
     return START + timedelta(hours=hours)
-
-
-def lines(engine, scan, slices=None, row=LINE):
-    parts = [Slice(scan.start, scan.end)] if slices is None else slices
-    blocks = [block for part in parts for block in engine.render(scan, part, row)]
-    return b"".join(block.data for block in blocks).decode().splitlines()
 
 
 # -- what is read -------------------------------------------------------------------------------------------------
@@ -204,7 +158,8 @@ def test_ties_are_told_apart_by_further_terms_and_texts_are_ordered_by_bytes(own
     own.execute("CREATE TABLE rows (tenant text, instant timestamptz, key text, last bigint)")
     keys = ["b", "B", "a", "", "é", "~", None, "b"]
     own.execute(
-        "INSERT INTO rows SELECT 'acme', %s, key, 100 - place * 10 FROM unnest(%s::text[]) WITH ORDINALITY AS x(key, place)",
+        "INSERT INTO rows SELECT 'acme', %s, key, 100 - place * 10"
+        " FROM unnest(%s::text[]) WITH ORDINALITY AS x(key, place)",
         [at(1), keys],
     )
     scan = scan_of(
@@ -392,109 +347,3 @@ def test_how_a_session_is_set(engine):
 def test_what_is_not_known_to_mean_the_same_is_refused(sql):
     with pytest.raises(SourceUnavailable, match="PostgreSQL"):
         translate(sql)
-
-
-# -- the same bytes -----------------------------------------------------------------------------------------------
-
-TYPES = {
-    "text": ("VARCHAR", "text"),
-    "integer": ("BIGINT", "bigint"),
-    "decimal": ("DECIMAL(18,6)", "numeric"),
-    "datetime": ("TIMESTAMP", "timestamptz"),
-    "date": ("DATE", "date"),
-    "boolean": ("BOOLEAN", "boolean"),
-    "time": ("TIMESTAMP", "timestamp"),
-    "elapsed": ("INTEGER", "integer"),
-}
-FIELDS = [
-    *(Field(f'{kind} "<&|,', f"{kind} '\"", kind, scale=2) for kind in TYPES),
-    *(
-        Field(f"date {number}", "date '\"", "date", pattern=pattern)
-        for number, pattern in enumerate(("%m%d%y", "%Y%m%d"))
-    ),
-    Field("clock", "time '\"", "time", pattern="%I:%M %p"),
-    Field("nothing", "text '\"", "text", backslash_plus=True),
-    Field("agentData", "text '\"", "text", label="T<\n"),
-    Field("agentData", "integer '\"", "integer", label="S"),
-]
-INSTANTS = st.none() | st.datetimes(*ALL_OF_TIME) | st.sampled_from(ALL_OF_TIME)
-SIGNS = st.sampled_from(
-    [*"\\|#\n\r\t\x01\x02\x08\x0b\x0c\x1f\x7f\x85'\"&<>/,{}[]u0 .+=-@^$", "\u2028", "\ufeff", "\ufffe", "é", "😀"]
-)
-TEXT = st.none() | st.sampled_from(["", " ", "\\.", "\\N", "NULL"]) | st.lists(SIGNS, max_size=6).map("".join)
-TEXT |= st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
-VALUES = {
-    "text": TEXT,
-    "integer": st.none() | st.integers(-(2**63), 2**63 - 1),
-    "decimal": st.none()
-    | st.decimals(-(10**11), 10**11, places=6)
-    | st.sampled_from([Decimal("-0.001"), Decimal("0.005")]),
-    "datetime": INSTANTS,
-    "date": st.none() | st.dates(),
-    "boolean": st.none() | st.booleans(),
-    "time": INSTANTS,
-    "elapsed": st.none() | st.integers(0, 99 * 60 + 59),
-}
-FORMATS = {
-    "csv": [{}, {"spreadsheet_safe": True, "backslash_plus": True}],
-    "pipe": [{}],
-    "json": [{}, {"keep_empty": True}],
-    "xml": [{}],
-}
-COLUMNS = [f"{kind} '\"" for kind in TYPES]
-
-
-def in_duckdb(rows, expressions, order):
-    declared = ", ".join(f"{quote_name(name)} {kind}" for name, (kind, _) in zip(COLUMNS, TYPES.values(), strict=True))
-    with duckdb.connect(config={"threads": 1}) as connection:
-        connection.execute(f"CREATE TABLE rows (_row_key BIGINT, {declared})")
-        for number, row in enumerate(rows):
-            connection.execute(f"INSERT INTO rows VALUES ({', '.join('?' * (len(row) + 1))})", [number, *row])
-        return [
-            b"".join(
-                line.encode()
-                for (line,) in connection.execute(f"SELECT {one} FROM rows ORDER BY {', '.join(order)}").fetchall()
-            )
-            for one in expressions
-        ]
-
-
-def in_postgresql(own, engine, rows, expressions, order):
-    declared = ", ".join(f"{quote_name(name)} {kind}" for name, (_, kind) in zip(COLUMNS, TYPES.values(), strict=True))
-    own.execute("DROP TABLE IF EXISTS rows")
-    own.execute(f"CREATE TABLE rows (instant timestamptz DEFAULT '2019-05-22Z', _row_key bigint, {declared})")
-    with own.cursor().copy(f"COPY rows (_row_key, {', '.join(map(quote_name, COLUMNS))}) FROM STDIN") as copy:
-        for number, row in enumerate(rows):
-            copy.write_row(
-                [number, *(one.replace(tzinfo=UTC) if at == 3 and one else one for at, one in enumerate(row))]
-            )
-    kinds = tuple((name, kind) for name, (kind, _) in zip(COLUMNS, TYPES.values(), strict=True))
-    scan = scan_of(selection=Selection((), None, ""), columns=(("_row_key", "BIGINT"), *kinds), order=order)
-    return [b"".join(block.data for block in engine.render(scan, Slice(START, END), one)) for one in expressions]
-
-
-@given(st.lists(st.tuples(*VALUES.values()), min_size=20, max_size=40), st.sampled_from(FIELDS[:8]))
-@example([(None,) * 8, ("",) + (None,) * 7], FIELDS[0])
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_format_gives_the_bytes_that_it_gives_from_duckdb(server, rows, by):
-    order = (write_order("x", [by])[1], "_row_key")
-    made = [load_plugin("tailrace.formats", name).create(FIELDS, one) for name, few in FORMATS.items() for one in few]
-    made.append(load_plugin("tailrace.formats", "csv").create(FIELDS[:1], {}))
-    expressions = [one.row() for one in made] + [f"concat({one.replaced()}, ' ')" for one in made] + [made[3].lead()]
-    with psycopg.connect(server, autocommit=True) as own:
-        with connect(options(server)) as engine:
-            given = in_postgresql(own, engine, rows, expressions, order)
-        own.execute("DROP TABLE rows")
-    assert given == in_duckdb(rows, expressions, order)
-
-
-@pytest.mark.parametrize("name", ["csv", "xml"])
-def test_a_thousand_columns(own, engine, name):
-    fields = [Field(f"c{number}", f"c{number}", "text") for number in range(1_000)]
-    own.execute(
-        f"CREATE TABLE rows (tenant text, instant timestamptz, {', '.join(f'{one.source} text' for one in fields)})"
-    )
-    own.execute("INSERT INTO rows (tenant, instant, c0, c999) VALUES ('acme', '2019-05-22 01:00Z', 'a', 'z')")
-    scan = scan_of(columns=tuple((one.source, "VARCHAR") for one in fields), order=write_order("x", fields)[1:])
-    [line] = lines(engine, scan, row=load_plugin("tailrace.formats", name).create(fields, {}).row())
-    assert line.startswith({"csv": "a,,", "xml": '<record><field name="c0">a</field>'}[name])

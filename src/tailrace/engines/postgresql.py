@@ -14,7 +14,7 @@ from typing import Any, Never
 from tailrace.engines.base import Block, Program, Scan, Slice
 from tailrace.engines.pgsql.session import Connection, cancel, export_snapshot, fetch, open_session, told
 from tailrace.engines.pgsql.source import Source, as_bound, examine_source, find_source, is_strange, quote_name
-from tailrace.engines.pgsql.translate import NULLS_FIRST, translate, translate_order
+from tailrace.engines.pgsql.translate import find_cells, translate, translate_order, translate_plain
 from tailrace.errors import EngineBroken, SourceUnavailable
 
 _ROWS_PER_SLICE = 49_152
@@ -26,6 +26,8 @@ _SAMPLE = 1_000
 # The instant and the first text to order by tell most rows apart; other terms are only computed where they do not.
 _FIRST_TERMS = 2
 _NOTHING = "''"
+# PostgreSQL gives no function more than 100.
+_MOST_ARGUMENTS = 90
 # COPY in binary form begins with a header; then each row has a number of columns, and each column its length.
 _HEADER, _HEADER_BYTES, _END = b"PGCOPY\n\xff\r\n\0", 19, b"\xff\xff"
 _LENGTH = struct.Struct(">i")
@@ -51,6 +53,7 @@ class PostgresqlEngine:
         self._connection = connection
         self._sources: dict[Scan, Source] = {}
         self._tied: set[Scan] = set()
+        self._lines: dict[tuple[Scan, str], str] = {}
 
     def examine(self, scan: Scan) -> list[str]:
         """Say what is missing, cannot be read or has another type."""
@@ -93,7 +96,7 @@ class PostgresqlEngine:
         """Render one slice; PostgreSQL joins the rows of a piece, so that Python sees no single one."""
         source = self._source(scan)
         order = [quote_name(scan.range_column), *map(translate_order, scan.order[1:])]
-        line, before = translate(row), None if lead is None else translate(lead)
+        line, before = self._line(scan, source, row), None if lead is None else translate(lead)
         first = order[: None if scan in self._tied else _FIRST_TERMS]
         pieces = self._copy(_pieces(source, part, first, line, before))
         if any(piece[0] != _NO for piece in pieces):
@@ -102,6 +105,22 @@ class PostgresqlEngine:
             self._tied.add(scan)
             pieces = self._copy(_pieces(source, part, order, line, before))
         yield from map(_block, _in_order([piece[2:] for piece in pieces]))
+
+    def _line(self, scan: Scan, source: Source, row: str) -> str:
+        """Translate a row; texts of columns that never were escaped in a sample are looked through all at once."""
+        if (scan, row) not in self._lines:
+            line = translate(row)
+            cells, plain = find_cells(row), []
+            if cells.texts:
+                found = ", ".join(f"bool_or({cells.escaped(text)})" for text in cells.texts)
+                rows = f"{source.rows(scan.start, scan.end)} LIMIT {_SAMPLE}"
+                [answers] = fetch(self._connection, f"SELECT {found} FROM ({rows}) AS rows")
+                plain = [text for text, yes in zip(cells.texts, answers, strict=True) if not yes][:_MOST_ARGUMENTS]
+            if len(plain) > 1:
+                quick = translate_plain(row, frozenset(plain))
+                line = f"CASE WHEN {cells.any_escaped(plain)} THEN {line} ELSE {quick} END"
+            self._lines[scan, row] = line
+        return self._lines[scan, row]
 
     def _copy(self, statement: str) -> list[list[memoryview]]:
         with told(), self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:

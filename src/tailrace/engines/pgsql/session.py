@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -107,7 +107,7 @@ def export_snapshot(connection: Connection) -> str:
 def fetch(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
     """Run a statement without parameters and return its rows; raises SourceUnavailable."""
     with told():
-        return connection.execute(cast("LiteralString", statement)).fetchall()
+        return connection.execute(statement.encode()).fetchall()
 
 
 def cancel(connection: Connection) -> None:

@@ -5,7 +5,8 @@ timestamp, date and boolean.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ from tailrace.errors import SourceUnavailable
 # PostgreSQL gives no function more arguments than 100.
 _MOST_ARGUMENTS = 90
 NULLS_FIRST = " NULLS FIRST"
+# Notes on a CASE that it escapes a text, and how such a text is found among several.
+_MARK = "escaped where joined"
+_BETWEEN = "chr(1)"
 # What means the same in both, whatever it is given here.
 _ALIKE = (
     *(exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, exp.Paren, exp.Case, exp.If, exp.Coalesce),
@@ -42,6 +46,48 @@ def translate(sql: str) -> str:
         return str(_translated(tree).sql("postgres"))
     except (sqlglot.ParseError, RecursionError):
         raise SourceUnavailable("PostgreSQL: what the format asks for cannot be written in its SQL") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The texts a row is made of that may have to be escaped: SQL of each, and SQL that says whether one must be."""
+
+    texts: tuple[str, ...] = ()
+    pattern: str = ""
+    pattern_joined: str = ""
+
+    def escaped(self, text: str) -> str:
+        """Write whether a text must be escaped."""
+        return f"{text} ~ {self.pattern}"
+
+    def any_escaped(self, texts: Sequence[str]) -> str:
+        """Write whether any of some texts must be escaped; now and then it says so for nothing."""
+        return f'concat_ws({_BETWEEN}, {", ".join(texts)}) COLLATE "C" ~ {self.pattern_joined}'
+
+
+@lru_cache(maxsize=64)
+def find_cells(sql: str) -> Cells:
+    """Find the texts in a row's expression that are escaped all by the same rule."""
+    found = [
+        case for case in _translated(sqlglot.parse_one(sql, read="duckdb")).find_all(exp.Case) if _MARK in case.meta
+    ]
+    patterns = {case.args["ifs"][0].this.expression.sql("postgres"): case.meta[_MARK] for case in found}
+    if len(patterns) != 1:
+        return Cells()
+    [(pattern, joined)] = patterns.items()
+    texts = dict.fromkeys(case.args["default"].sql("postgres") for case in found)
+    return Cells(tuple(texts), pattern, exp.Literal.string(joined).sql("postgres"))
+
+
+@lru_cache(maxsize=64)
+def translate_plain(sql: str, texts: frozenset[str]) -> str:
+    """Write an expression as it is where some texts need no escaping."""
+
+    def as_it_is(node: exp.Expr) -> exp.Expr:
+        plain = _MARK in node.meta and node.args["default"].sql("postgres") in texts
+        return node.args["default"] if plain else node
+
+    return str(_translated(sqlglot.parse_one(sql, read="duckdb")).transform(as_it_is).sql("postgres"))
 
 
 def translate_order(term: str) -> str:
@@ -157,6 +203,7 @@ def _case(node: exp.Expr) -> exp.Expr:
     if len(reasons) > 1 and None not in reasons:
         pattern = _search_pattern([reason for reason in reasons if reason])
         branches[0].set("this", exp.RegexpLike(this=default.copy(), expression=exp.Literal.string(pattern)))
+        node.meta[_MARK] = _search_pattern([reason for reason in reasons if reason], joined=True)
     return node
 
 
@@ -178,10 +225,12 @@ def _text_of(node: exp.Expr) -> str | None:
     return str(node.this) if isinstance(node, exp.Literal) and node.is_string else None
 
 
-def _search_pattern(reasons: list[_Reason]) -> str:
+def _search_pattern(reasons: list[_Reason], *, joined: bool = False) -> str:
+    """Write a regular expression that finds any reason, in one text or in several joined by a sign between them."""
+    places = _PLACES_JOINED if joined else _PLACES
     kinds = {reason.kind for reason in reasons}
     signs = {kind: "".join(_in_pattern(one.sign) for one in reasons if one.kind is kind) for kind in kinds}
-    return "|".join(place.format(signs[kind]) for kind, place in _PLACES.items() if kind in kinds)
+    return "|".join(place.format(signs[kind]) for kind, place in places.items() if kind in kinds)
 
 
 _PLACES: dict[type[exp.Expr], str] = {
@@ -189,6 +238,14 @@ _PLACES: dict[type[exp.Expr], str] = {
     exp.Contains: "[{}]",
     exp.StartsWith: "^[{}]",
     exp.EndsWith: "[{}]$",
+}
+
+
+_PLACES_JOINED: dict[type[exp.Expr], str] = {
+    exp.EQ: "(?:^|\\u0001)(?:$|\\u0001)",
+    exp.Contains: "[{}]",
+    exp.StartsWith: "(?:^|\\u0001)[{}]",
+    exp.EndsWith: "[{}](?:$|\\u0001)",
 }
 
 
