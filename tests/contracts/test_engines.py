@@ -3,26 +3,26 @@
 A new engine needs one entry in `STORE`, a way to put rows where it reads; without it these tests fail by its name.
 """
 
-import csv
 import hashlib
-import io
 import random
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 
 import oracle
 from tailrace.catalog.model import ROW_KEY
 from tailrace.engines.base import Selection
-from tailrace.engines.parquet.engine import ParquetEngine
 from tailrace.errors import ExtractionFailed, ResultTooLarge, SourceUnavailable
 from tailrace.formats.base import Field
 from tailrace.jobs.model import Limits, RangeRows, Request
-from tailrace.plugins import plugin_names
+from tailrace.plugins import load_plugin, plugin_names
 from tailrace.worker.extract import Task, extract
 
 START, END = datetime(2019, 5, 22, tzinfo=UTC), datetime(2019, 5, 29, tzinfo=UTC)
@@ -45,7 +45,7 @@ KINDS = {
 FIELDS = tuple(Field(source=f"c{number}", **column) for number, column in enumerate(COLUMNS))
 
 
-def store_parquet(folder: Path, parts: list[list[tuple]]) -> tuple[str, ...]:
+def store_parquet(folder: Path, parts: list[list[tuple]], find_database: Callable[[], str]) -> dict:
     paths = []
     for number, rows in enumerate(parts):
         paths.append(str(folder / f"{number}.parquet"))
@@ -57,12 +57,49 @@ def store_parquet(folder: Path, parts: list[list[tuple]]) -> tuple[str, ...]:
             if rows:
                 connection.execute(f"INSERT INTO rows SELECT {marks}", [list(column) for column in cells])
             connection.execute(f"COPY rows TO '{paths[-1]}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
-    return tuple(paths)
+    return {"source": tuple(paths)}
 
 
-STORE = {"duckdb": store_parquet, "lake": store_parquet}
-# Rows of an operator's own: ties are broken by all that is written, as there is no row key.
-OWN = {"lake": Selection((), None, "tenant")}
+def store_lake(folder: Path, parts: list[list[tuple]], find_database: Callable[[], str]) -> dict:
+    """Files of the operator's own."""
+    return store_parquet(folder, parts, find_database) | {"selection": Selection((), None, "tenant")}
+
+
+def store_table(folder: Path, parts: list[list[tuple]], find_database: Callable[[], str]) -> dict:
+    """One table, with another tenant's rows among them, and without a row key."""
+    url = find_database()
+    kinds = {"text": "text", "integer": "bigint", "decimal": "numeric", "datetime": "timestamptz", "date": "date"}
+    declared = ", ".join(f"{field.source} {kinds.get(field.type, field.type)}" for field in FIELDS)
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SET TimeZone = 'UTC'; CREATE TABLE rows (tenant text, {declared})")
+        with cursor.copy("COPY rows FROM STDIN") as copy:
+            for row in (row for rows in parts for row in rows):
+                copy.write_row(["acme", *row[:-1]])
+        cursor.execute(f"INSERT INTO rows SELECT 'other', {', '.join(field.source for field in FIELDS)} FROM rows")
+        cursor.execute("CREATE INDEX ON rows (tenant, c0)")
+    options = {"url": url, "statement_timeout_s": 60, "connect_timeout_s": 10}
+    return {"source": ("rows",), "engine_options": options, "selection": Selection((), "tenant", "acme")}
+
+
+STORE = {"duckdb": store_parquet, "lake": store_lake, "postgresql": store_table}
+SLICES = {"postgresql": "tailrace.engines.postgresql"}
+
+
+def break_file(task, damage: str) -> None:
+    path = Path(task.source[1])
+    data = path.read_bytes()
+    path.unlink()
+    if damage != "removed":
+        path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"")
+
+
+def break_table(task, damage: str) -> None:
+    damages = {"removed": "DROP TABLE rows", "emptied": "ALTER TABLE rows DROP c1"}
+    with psycopg.connect(task.engine_options["url"]) as connection:
+        connection.execute(damages.get(damage, "ALTER TABLE rows ALTER c5 TYPE text"))
+
+
+BREAK = {"duckdb": break_file, "lake": break_file, "postgresql": break_table}
 TEXTS = [None, "", "plain", " led", 'say "so"', "a,b", "two\nlines", "你好 😀", "-1", "x" * 300]
 
 
@@ -80,20 +117,36 @@ def make_rows(number, seed=1, instants=10**9):
     return rows
 
 
-def written(row):
-    data = oracle.write_csv([column["name"] for column in COLUMNS], [row[:6]], COLUMNS).decode()
-    return [cell.encode() for cell in list(csv.reader(io.StringIO(data, newline="")))[1]]
-
-
-def expected(rows, last=itemgetter(6)):
+def expected(rows, *, keyed=True):
+    """The file: rows that are alike in what orders them come by their key, or else by all that is written."""
     chosen = [row for row in rows if START.replace(tzinfo=None) <= row[0] < END.replace(tzinfo=None)]
-    chosen.sort(key=lambda row: (row[0], (row[1] is not None, (row[1] or "").encode()), last(row)))
+    chosen.sort(key=lambda row: (row[0], _bytes_of(row[1]), row[6] if keyed else _written(row)))
     return oracle.write_csv([column["name"] for column in COLUMNS], [row[:6] for row in chosen], COLUMNS)
 
 
+def _bytes_of(text):
+    return (text is not None, (text or "").encode())
+
+
+def _written(row):
+    """The texts of a row's cells, before anything is quoted."""
+    cells = zip(row, COLUMNS, strict=False)
+    return [
+        _bytes_of(oracle.cell(cell, one) if cell is not None and one["type"] != "text" else cell) for cell, one in cells
+    ]
+
+
 @pytest.fixture(params=plugin_names("tailrace.engines"))
-def make_task(request, tmp_path):
+def engine(request):
+    return request.param
+
+
+@pytest.fixture
+def make_task(request, engine, tmp_path):
     """A task over parts of rows, in the engine's own store."""
+
+    def find_database():
+        return request.getfixturevalue("database_url")
 
     def make(parts, threads=2, max_result_bytes=10**9):
         asked = Request(
@@ -102,20 +155,20 @@ def make_task(request, tmp_path):
             format="csv",
             limits=Limits(60, max_result_bytes, retention_hours=1, record_hours=24),
         )
-        return Task(
+        task = Task(
             request=asked,
-            source=STORE[request.param](tmp_path, parts),
+            source=(),
             in_order=(),
             plain=(),
             program=None,
             key="tenant/job/1.csv",
-            engine=request.param,
+            engine=engine,
             engine_options={"memory_mb": 160, "scratch": str(tmp_path / "scratch")},
             storage="local",
             storage_options={"folder": str(tmp_path / "results")},
             threads=threads,
-            selection=OWN.get(request.param),
         )
+        return replace(task, **STORE[engine](tmp_path, parts, find_database))
 
     return make
 
@@ -130,8 +183,8 @@ def run(task, reports=None):
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
 @pytest.mark.parametrize("slice_rows", [100, 5_000, 10**9])
-def test_threads_and_slices_do_not_show(make_task, monkeypatch, threads, slice_rows):
-    monkeypatch.setattr("tailrace.engines.parquet.slices._ROWS_PER_SLICE", slice_rows)
+def test_threads_and_slices_do_not_show(make_task, engine, monkeypatch, threads, slice_rows):
+    monkeypatch.setattr(f"{SLICES.get(engine, 'tailrace.engines.parquet.slices')}._ROWS_PER_SLICE", slice_rows)
     parts = [sorted(make_rows(6_000, seed), key=itemgetter(0)) for seed in range(3)]
     rows = [row for part in parts for row in part]
     reports = []
@@ -144,14 +197,14 @@ def test_threads_and_slices_do_not_show(make_task, monkeypatch, threads, slice_r
 
 
 @pytest.mark.req("CX-614")
-def test_ties_are_ordered_by_written_text_and_then_by_the_row_key(make_task, monkeypatch):
-    monkeypatch.setattr("tailrace.engines.parquet.slices._ROWS_PER_SLICE", 500)
+def test_ties_are_ordered_by_written_text_and_then_by_the_row_key_or_all_that_is_written(
+    make_task, engine, monkeypatch
+):
+    monkeypatch.setattr(f"{SLICES.get(engine, 'tailrace.engines.parquet.slices')}._ROWS_PER_SLICE", 500)
     parts = [make_rows(3_000, seed, instants=7) for seed in range(3)]
     for part in parts:
         random.Random(1).shuffle(part)
-    task = make_task(parts)
-    last = written if task.selection else itemgetter(6)
-    assert run(task)[1] == expected([row for part in parts for row in part], last)
+    assert run(make_task(parts))[1] == expected([row for part in parts for row in part], keyed=engine == "duckdb")
 
 
 @pytest.mark.req("CX-816")
@@ -183,20 +236,22 @@ def test_a_result_may_be_as_large_as_allowed_and_not_a_byte_more(make_task, tmp_
 @pytest.mark.parametrize("damage", ["removed", "emptied", "cut"])
 def test_a_broken_part_fails_the_attempt_and_leaves_nothing(make_task, tmp_path, threads, damage):
     task = make_task([make_rows(5_000, seed) for seed in range(3)], threads)
-    path = Path(task.source[1])
-    data = path.read_bytes()
-    path.unlink()
-    if damage != "removed":
-        path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"")
+    BREAK[task.engine](task, damage)
     with pytest.raises(SourceUnavailable):
         run(task)
     assert [path for path in (tmp_path / "results").rglob("*") if path.is_file()] == []
 
 
-def test_rows_that_vanish_between_counting_and_reading_are_noticed(make_task, tmp_path, monkeypatch):
+def test_rows_that_vanish_between_counting_and_reading_are_noticed(make_task, engine, tmp_path, monkeypatch):
     """The engine's own count is the check: a result with other rows than counted is never published."""
-    real = ParquetEngine.count
-    monkeypatch.setattr(ParquetEngine, "count", lambda self, scan: real(self, scan) + 1)
+    module = load_plugin("tailrace.engines", engine)
+    [kind] = [
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and hasattr(one, "render") and one.__module__ == module.__name__
+    ]
+    real = kind.count
+    monkeypatch.setattr(kind, "count", lambda self, scan: real(self, scan) + 1)
     with pytest.raises(ExtractionFailed, match="rendered"):
         run(make_task([make_rows(100)]))
     assert [path for path in (tmp_path / "results").rglob("*") if path.is_file()] == []

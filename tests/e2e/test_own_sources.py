@@ -58,7 +58,8 @@ def from_table(place, url, more=""):
     "place",
     [
         'table = "roster.shifts"',
-        'query = "SELECT * FROM roster.shifts WHERE no IS NOT NULL; -- all of them"',
+        'query = "TABLE roster.shifts;"',
+        'query = "SELECT * FROM roster.shifts WHERE no IS NOT NULL -- all of them"',
     ],
 )
 def test_two_tenants_of_one_table_get_their_own_rows(begin, warehouse, place):
@@ -86,7 +87,8 @@ def test_a_source_that_is_away_fails_its_jobs_until_it_is_back(begin, warehouse)
     service = begin(from_table('table = "roster.shifts"', away))
     caller = service.caller(permissions=["shifts"])
     status = caller.wait(caller.submit(**ASKED))
-    assert (status["status"], status.get("result")) == ("FAILED", None)
+    assert status["status"] == "FAILED"
+    assert status["result"] == {"errorMessage": "The data source is not available"}
     assert "source_unavailable" in service.log.read_text()
 
 

@@ -3,9 +3,12 @@
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
+from uuid import uuid4
 
 import duckdb
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tailrace.engines.base import Scan
 from tailrace.engines.duckdb import connect
@@ -83,3 +86,23 @@ def small_slices(monkeypatch):
         monkeypatch.setattr("tailrace.engines.parquet.slices._BYTES_PER_SLICE", size)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def server(postgres):
+    """A database of the module's own: its tables are an operator's, not Tailrace's."""
+    name = f"operators_{uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield make_conninfo(postgres, dbname=name)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def own(server):
+    """The operator's own connection; what was made for a test is gone after it."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        yield connection
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC")

@@ -1,0 +1,277 @@
+"""From the SQL that formats are written in, DuckDB's, to PostgreSQL's; what is not known to mean the same is refused.
+
+Values are of the types that `source.py` makes of an operator's columns: text in the collation "C", bigint, numeric,
+timestamp, date and boolean.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import sqlglot
+from sqlglot import exp
+
+from tailrace.errors import SourceUnavailable
+
+# PostgreSQL gives no function more arguments than 100.
+_MOST_ARGUMENTS = 90
+NULLS_FIRST = " NULLS FIRST"
+# Notes on a CASE that it escapes a text, and how such a text is found among several.
+_MARK = "escaped where joined"
+_BETWEEN = "chr(1)"
+# What means the same in both, whatever it is given here.
+_ALIKE = (
+    *(exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, exp.Paren, exp.Case, exp.If, exp.Coalesce),
+    *(exp.And, exp.Or, exp.Not, exp.Is, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Add, exp.Sub, exp.Mod),
+    *(exp.Nullif, exp.DPipe, exp.StartsWith, exp.Substring, exp.Length, exp.Chr, exp.Pad, exp.Div),
+    *(exp.DataType, exp.DataTypeParam),
+)
+_KNOWN = {"to_json", "strpos", "right", "to_char"}
+_TYPES = {exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.DECIMAL, exp.DType.BIGINT, exp.DType.INT}
+# The signs of strftime, as to_char has them.
+_TIME_SIGNS = {
+    "%Y": "YYYY", "%y": "YY", "%m": "MM", "%d": "DD", "%H": "HH24", "%I": "HH12",
+    "%M": "MI", "%S": "SS", "%g": "MS", "%f": "US", "%p": "AM",
+}  # fmt: skip
+_OPERATORS = {"^", "-", "]", "[", "\\"}
+
+
+@lru_cache(maxsize=64)
+def translate(sql: str) -> str:
+    """Write an expression of DuckDB's as one of PostgreSQL's; raises SourceUnavailable for what it does not know."""
+    try:
+        tree = sqlglot.parse_one(sql, read="duckdb")
+        return str(_translated(tree).sql("postgres"))
+    except (sqlglot.ParseError, RecursionError):
+        raise SourceUnavailable("PostgreSQL: what the format asks for cannot be written in its SQL") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The texts a row is made of that may have to be escaped: SQL of each, and SQL that says whether one must be."""
+
+    texts: tuple[str, ...] = ()
+    pattern: str = ""
+    pattern_joined: str = ""
+
+    def escaped(self, text: str) -> str:
+        """Write whether a text must be escaped."""
+        return f"{text} ~ {self.pattern}"
+
+    def any_escaped(self, texts: Sequence[str]) -> str:
+        """Write whether any of some texts must be escaped; now and then it says so for nothing."""
+        return f'concat_ws({_BETWEEN}, {", ".join(texts)}) COLLATE "C" ~ {self.pattern_joined}'
+
+
+@lru_cache(maxsize=64)
+def find_cells(sql: str) -> Cells:
+    """Find the texts in a row's expression that are escaped all by the same rule."""
+    found = [
+        case for case in _translated(sqlglot.parse_one(sql, read="duckdb")).find_all(exp.Case) if _MARK in case.meta
+    ]
+    patterns = {case.args["ifs"][0].this.expression.sql("postgres"): case.meta[_MARK] for case in found}
+    if len(patterns) != 1:
+        return Cells()
+    [(pattern, joined)] = patterns.items()
+    texts = dict.fromkeys(case.args["default"].sql("postgres") for case in found)
+    return Cells(tuple(texts), pattern, exp.Literal.string(joined).sql("postgres"))
+
+
+@lru_cache(maxsize=64)
+def translate_plain(sql: str, texts: frozenset[str]) -> str:
+    """Write an expression as it is where some texts need no escaping."""
+
+    def as_it_is(node: exp.Expr) -> exp.Expr:
+        plain = _MARK in node.meta and node.args["default"].sql("postgres") in texts
+        return node.args["default"] if plain else node
+
+    return str(_translated(sqlglot.parse_one(sql, read="duckdb")).transform(as_it_is).sql("postgres"))
+
+
+def translate_order(term: str) -> str:
+    """Write a term that orders rows."""
+    expression = term.removesuffix(NULLS_FIRST)
+    return translate(expression) + (NULLS_FIRST if term != expression else "")
+
+
+def _translated(node: exp.Expr) -> exp.Expr:
+    """Replace what is written otherwise, from the outside to the inside."""
+    node = _replaced(node)
+    for child in list(node.iter_expressions()):
+        translated = _translated(child)
+        if translated is not child:
+            child.replace(translated)
+    return node
+
+
+def _replaced(node: exp.Expr) -> exp.Expr:
+    """Write one node as PostgreSQL has it; what is in it comes later."""
+    for kind, write in _OTHERWISE.items():
+        if isinstance(node, kind):
+            return write(node)
+    if isinstance(node, _ALIKE) or (isinstance(node, exp.Anonymous) and node.name in _KNOWN):
+        return node
+    raise SourceUnavailable(f"PostgreSQL: what the format asks for ({type(node).__name__}) is not known for it")
+
+
+def _is_nul(node: exp.Expr) -> bool:
+    """Whether this is the character that no text of PostgreSQL's holds."""
+    return isinstance(node, exp.Chr) and _text_of(node) == "\0"
+
+
+def _replace(node: exp.Expr) -> exp.Expr:
+    return _replaced(node.this) if _is_nul(node.expression) else node
+
+
+def _contains(node: exp.Expr) -> exp.Expr:
+    place = exp.Anonymous(this="strpos", expressions=[node.this, node.expression])
+    return exp.false() if _is_nul(node.expression) else exp.GT(this=place, expression=exp.Literal.number(0))
+
+
+def _ends_with(node: exp.Expr) -> exp.Expr:
+    size = exp.Literal.number(len(_text_of(node.expression) or ""))
+    ending = exp.Anonymous(this="right", expressions=[node.this, size])
+    return exp.EQ(this=ending, expression=node.expression)
+
+
+def _time(node: exp.Expr) -> exp.Expr:
+    pattern = exp.Literal.string(_time_pattern(node.args["format"].name))
+    return exp.Anonymous(this="to_char", expressions=[node.this, pattern])
+
+
+def _whole_part(node: exp.Expr) -> exp.Expr:
+    """Divide integers, which PostgreSQL cuts off as DuckDB does."""
+    return exp.Div(this=node.this, expression=node.expression, typed=True)
+
+
+def _regular(node: exp.Expr) -> exp.Expr:
+    node.set("expression", exp.Literal.string(_pattern(node.expression.name)))
+    return node
+
+
+def _cast(node: exp.Expr) -> exp.Expr:
+    if node.args["to"].this not in _TYPES:
+        raise SourceUnavailable(f"PostgreSQL: a type the format asks for ({node.args['to']}) is not known for it")
+    return node
+
+
+def _concat(node: exp.Expr) -> exp.Expr:
+    """Join no more parts at once than a function may have arguments."""
+    parts = node.expressions
+    while len(parts) > _MOST_ARGUMENTS:
+        starts = range(0, len(parts), _MOST_ARGUMENTS)
+        parts = [exp.Concat(**{**node.args, "expressions": parts[at : at + _MOST_ARGUMENTS]}) for at in starts]
+    node.set("expressions", parts)
+    return node
+
+
+# -- times --------------------------------------------------------------------------------------------------------
+
+
+def _time_pattern(pattern: str) -> str:
+    """Write a pattern of strftime's as one of to_char's, all other signs in quotes."""
+    pieces = re.findall(r"%.|[^%]+", pattern, re.DOTALL)
+    if unknown := [piece for piece in pieces if piece[0] == "%" and piece not in _TIME_SIGNS]:
+        raise SourceUnavailable(f"PostgreSQL: times cannot be written with {unknown[0]}")
+    return "".join(_TIME_SIGNS.get(piece) or '"' + re.sub(r'([\\"])', r"\\\1", piece) + '"' for piece in pieces)
+
+
+# -- characters ---------------------------------------------------------------------------------------------------
+
+
+class _Reason(NamedTuple):
+    """Why a text is to be escaped: a sign it holds, begins or ends with; nothing, for being empty."""
+
+    text: str
+    kind: type[exp.Expr]
+    sign: str
+
+
+def _case(node: exp.Expr) -> exp.Expr:
+    """Look for all characters that make a text be escaped in one go, as each function called costs as much."""
+    branches = node.args["ifs"]
+    default = node.args.get("default")
+    if len(branches) != 1 or default is None or node.this:
+        return node
+    condition = branches[0].this
+    if isinstance(condition, exp.Contains) and condition.expression.name == "\\u00":
+        # What PostgreSQL's to_json escapes it writes with small letters.
+        return _replaced(default)
+    reasons = list(_reasons(condition, default.sql("duckdb")))
+    if len(reasons) > 1 and None not in reasons:
+        pattern = _search_pattern([reason for reason in reasons if reason])
+        branches[0].set("this", exp.RegexpLike(this=default.copy(), expression=exp.Literal.string(pattern)))
+        node.meta[_MARK] = _search_pattern([reason for reason in reasons if reason], joined=True)
+    return node
+
+
+def _reasons(condition: exp.Expr, text: str) -> Iterator[_Reason | None]:
+    """Yield the reasons of a condition about one text; none for one that is something else."""
+    for part in condition.flatten() if isinstance(condition, exp.Or) else [condition]:
+        known = isinstance(part, exp.Contains | exp.StartsWith | exp.EndsWith | exp.EQ)
+        sign = _text_of(part.expression) if known else None
+        if sign is None or part.this.sql("duckdb") != text or len(sign) != (0 if isinstance(part, exp.EQ) else 1):
+            yield None
+        elif sign != "\0":
+            yield _Reason(text, type(part), sign)
+
+
+def _text_of(node: exp.Expr) -> str | None:
+    """Tell the text of a literal or of a character by number; none of what is not known beforehand."""
+    if isinstance(node, exp.Chr):
+        return chr(int(node.expressions[0].name))
+    return str(node.this) if isinstance(node, exp.Literal) and node.is_string else None
+
+
+def _search_pattern(reasons: list[_Reason], *, joined: bool = False) -> str:
+    """Write a regular expression that finds any reason, in one text or in several joined by a sign between them."""
+    places = _PLACES_JOINED if joined else _PLACES
+    kinds = {reason.kind for reason in reasons}
+    signs = {kind: "".join(_in_pattern(one.sign) for one in reasons if one.kind is kind) for kind in kinds}
+    return "|".join(place.format(signs[kind]) for kind, place in places.items() if kind in kinds)
+
+
+_PLACES: dict[type[exp.Expr], str] = {
+    exp.EQ: "^$",
+    exp.Contains: "[{}]",
+    exp.StartsWith: "^[{}]",
+    exp.EndsWith: "[{}]$",
+}
+
+
+_PLACES_JOINED: dict[type[exp.Expr], str] = {
+    exp.EQ: "(?:^|\\u0001)(?:$|\\u0001)",
+    exp.Contains: "[{}]",
+    exp.StartsWith: "(?:^|\\u0001)[{}]",
+    exp.EndsWith: "[{}](?:$|\\u0001)",
+}
+
+
+def _in_pattern(sign: str) -> str:
+    """Write a character among others in a regular expression; nothing for nothing."""
+    return f"\\u{ord(sign):04x}" if sign and (sign < " " or sign in _OPERATORS) else sign
+
+
+def _pattern(pattern: str) -> str:
+    """Write a regular expression of RE2's; characters by number have four digits, and there is no NUL."""
+    return re.sub(
+        r"\\x(?:\{([0-9a-f]{1,4})\}|([0-9a-f]{2}))",
+        lambda found: f"\\u{max(int(found[1] or found[2], 16), 1):04x}",
+        pattern,
+    )
+
+
+_OTHERWISE: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
+    exp.Case: _case,
+    exp.Concat: _concat,
+    exp.Replace: _replace,
+    exp.Contains: _contains,
+    exp.EndsWith: _ends_with,
+    exp.TimeToStr: _time,
+    exp.IntDiv: _whole_part,
+    exp.RegexpLike: _regular,
+    exp.RegexpReplace: _regular,
+    exp.Cast: _cast,
+}

@@ -1,0 +1,216 @@
+"""PostgreSQL of the operator's own: rows are rendered by the server, and come in pieces of many rows each.
+
+A format's SQL is translated. One session renders one slice at a time; all sessions of a job see one moment.
+"""
+
+import struct
+import sys
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import accumulate, pairwise
+from typing import Any, Never
+
+from tailrace.engines.base import Block, Program, Scan, Slice
+from tailrace.engines.pgsql.session import Connection, cancel, export_snapshot, fetch, open_session, told
+from tailrace.engines.pgsql.source import Source, as_bound, examine_source, find_source, is_strange, quote_name
+from tailrace.engines.pgsql.translate import find_cells, translate, translate_order, translate_plain
+from tailrace.errors import EngineBroken, SourceUnavailable
+
+_ROWS_PER_SLICE = 49_152
+_BYTES_PER_SLICE = 24 * 2**20
+# Rows that PostgreSQL joins into one piece: some hundred kilobytes.
+_ROWS_PER_PIECE = 1_000
+# How many rows tell how large rows are.
+_SAMPLE = 1_000
+# The instant and the first text to order by tell most rows apart; other terms are only computed where they do not.
+_FIRST_TERMS = 2
+_NOTHING = "''"
+# PostgreSQL gives no function more than 100.
+_MOST_ARGUMENTS = 90
+# COPY in binary form begins with a header; then each row has a number of columns, and each column its length.
+_HEADER, _HEADER_BYTES, _END = b"PGCOPY\n\xff\r\n\0", 19, b"\xff\xff"
+_LENGTH = struct.Struct(">i")
+_NO = bytes(4)
+_WITHOUT_LEADS = 2
+
+
+@contextmanager
+def connect(options: Mapping[str, Any]) -> Iterator["PostgresqlEngine"]:
+    """Open a read-only session.
+
+    Options are `url`, `connect_timeout_s`, `statement_timeout_s`, and what `shared` tells; others are not for it.
+    """
+    with open_session(options) as connection:
+        yield PostgresqlEngine(connection)
+
+
+class PostgresqlEngine:
+    """One session with PostgreSQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Take an open session."""
+        self._connection = connection
+        self._sources: dict[Scan, Source] = {}
+        self._tied: set[Scan] = set()
+        self._lines: dict[tuple[Scan, str], str] = {}
+
+    def examine(self, scan: Scan) -> list[str]:
+        """Say what is missing, cannot be read or has another type."""
+        return list(examine_source(self._connection, scan)) if scan.source else ["no table or query is named"]
+
+    def shared(self) -> Mapping[str, Any]:
+        """Export the snapshot this session reads."""
+        with told():
+            return {"snapshot": export_snapshot(self._connection)}
+
+    def plan(self, scan: Scan) -> list[Slice]:
+        """Cut the range where rows lie: at every so many rows, in the order of the range column."""
+        if not scan.source:
+            return []
+        source = self._source(scan)
+        at = quote_name(scan.range_column)
+        instants = source.rows(scan.start, scan.end, [scan.range_column])
+        numbered = f"SELECT {at}, row_number() OVER (ORDER BY {at}) AS number FROM ({instants}) AS rows"
+        rows = self._rows_per_slice(scan, source)
+        found = fetch(
+            self._connection,
+            f"SELECT DISTINCT {at} FROM ({numbered}) AS numbered WHERE number % {rows} = 1 ORDER BY 1",
+        )
+        inner = [as_bound(value) for (value,) in found[1:]]
+        return [Slice(start, end) for start, end in pairwise([scan.start, *inner, scan.end])] if found else []
+
+    def count(self, scan: Scan) -> int:
+        """Count the rows of the range."""
+        return self._total(scan, "count(*)")
+
+    def sum(self, scan: Scan, expression: str) -> int:
+        """Add up an expression over the rows of the range."""
+        return self._total(scan, f"coalesce(sum({translate(expression)}), 0)")
+
+    def prepare(self, program: Program, target: str, row_key: str, opens: str) -> Never:  # noqa: ARG002 the protocol's
+        """Refuse: what is computed is computed from Tailrace's own tables."""
+        raise SourceUnavailable("PostgreSQL: rows that are computed cannot be read from an operator's own tables")
+
+    def render(self, scan: Scan, part: Slice, row: str, lead: str | None = None) -> Iterator[Block]:
+        """Render one slice; PostgreSQL joins the rows of a piece, so that Python sees no single one."""
+        source = self._source(scan)
+        order = [quote_name(scan.range_column), *map(translate_order, scan.order[1:])]
+        line, before = self._line(scan, source, row), None if lead is None else translate(lead)
+        first = order[: None if scan in self._tied else _FIRST_TERMS]
+        pieces = self._copy(_pieces(source, part, first, line, before))
+        if any(piece[0] != _NO for piece in pieces):
+            raise SourceUnavailable(f"PostgreSQL: {self._strange(source, part)}")
+        if len(first) < len(order) and any(piece[1] != _NO for piece in pieces):
+            self._tied.add(scan)
+            pieces = self._copy(_pieces(source, part, order, line, before))
+        yield from map(_block, _in_order([piece[2:] for piece in pieces]))
+
+    def _line(self, scan: Scan, source: Source, row: str) -> str:
+        """Translate a row; texts of columns that never were escaped in a sample are looked through all at once."""
+        if (scan, row) not in self._lines:
+            line = translate(row)
+            cells, plain = find_cells(row), []
+            if cells.texts:
+                found = ", ".join(f"bool_or({cells.escaped(text)})" for text in cells.texts)
+                rows = f"{source.rows(scan.start, scan.end)} LIMIT {_SAMPLE}"
+                [answers] = fetch(self._connection, f"SELECT {found} FROM ({rows}) AS rows")
+                plain = [text for text, yes in zip(cells.texts, answers, strict=True) if not yes][:_MOST_ARGUMENTS]
+            if len(plain) > 1:
+                quick = translate_plain(row, frozenset(plain))
+                line = f"CASE WHEN {cells.any_escaped(plain)} THEN {line} ELSE {quick} END"
+            self._lines[scan, row] = line
+        return self._lines[scan, row]
+
+    def _copy(self, statement: str) -> list[list[memoryview]]:
+        with told(), self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            return [piece for message in copy if (piece := _read(memoryview(message)))]
+
+    def interrupt(self) -> None:
+        """Stop the running statement."""
+        cancel(self._connection)
+
+    def _source(self, scan: Scan) -> Source:
+        if scan not in self._sources:
+            self._sources[scan] = find_source(self._connection, scan)
+        return self._sources[scan]
+
+    def _total(self, scan: Scan, expression: str) -> int:
+        if not scan.source:
+            return 0
+        rows = self._source(scan).rows(scan.start, scan.end)
+        return int(fetch(self._connection, f"SELECT {expression} FROM ({rows}) AS rows")[0][0])
+
+    def _rows_per_slice(self, scan: Scan, source: Source) -> int:
+        """Tell how many rows are about as large as a slice should be, by the first of the range."""
+        rows = f"{source.rows(scan.start, scan.end)} LIMIT {_SAMPLE}"
+        [(size,)] = fetch(self._connection, f"SELECT avg(octet_length(CAST(rows AS text))) FROM ({rows}) AS rows")
+        return min(_ROWS_PER_SLICE, max(_BYTES_PER_SLICE // int(size or 1), 2))
+
+    def _strange(self, source: Source, part: Slice) -> str:
+        """Say which columns of a slice hold what no stored column can."""
+        found = ", ".join(f"bool_or({is_strange([column])})" for column in source.doubtful)
+        [answers] = fetch(self._connection, f"SELECT {found} FROM ({source.rows(part.start, part.end)}) AS rows")
+        names = ", ".join(f"'{column.name}'" for column, yes in zip(source.doubtful, answers, strict=True) if yes)
+        return f"column {names} holds a date or time outside the years 1 to 9999, or what is not a number"
+
+
+def _pieces(source: Source, part: Slice, order: list[str], row: str, lead: str | None) -> str:
+    """Write the COPY of a slice: a piece a row, with the number of its lines, and the lines joined."""
+    line = row if lead in {None, _NOTHING} else f"concat({lead}, {row})"
+    columns = ["string_agg(int4send(number), '')", "string_agg(line, '')"]
+    if lead is not None:
+        columns += [f"string_agg(int4send(octet_length({text})), '')" for text in ("line", "lead")]
+    lines = f"""
+        SELECT {line} AS line, {lead or _NOTHING} AS lead, {is_strange(source.doubtful)} AS strange,
+               CAST(row_number() OVER places AS integer) - 1 AS number, rank() OVER places AS place
+        FROM ({source.rows(part.start, part.end)}) AS rows WINDOW places AS (ORDER BY {", ".join(order)})
+    """
+    return f"""
+        COPY (
+            SELECT CAST(coalesce(bool_or(strange), false) AS integer), CAST(bool_or(place <= number) AS integer),
+                   {", ".join(columns)}
+            FROM ({lines}) AS lines GROUP BY number / {_ROWS_PER_PIECE}
+        ) TO STDOUT (FORMAT binary)
+    """
+
+
+def _read(message: memoryview) -> list[memoryview]:
+    """Read the columns of a row of COPY in binary form; there are none at its end."""
+    at = _HEADER_BYTES if message[: len(_HEADER)] == _HEADER else 0
+    if message[at : at + 2] == _END or at == len(message):
+        return []
+    fields, at = [], at + 2
+    while at < len(message):
+        [size] = _LENGTH.unpack_from(message, at)
+        at += _LENGTH.size
+        fields.append(message[at : at + size])
+        at += size
+    return fields
+
+
+def _block(piece: Sequence[memoryview]) -> Block:
+    """Take a piece for a block: its rows' numbers, its lines, and the sizes of these and of leads where asked for."""
+    rows = len(piece[0]) // _LENGTH.size
+    if len(piece) == _WITHOUT_LEADS:
+        return Block(rows, piece[1])
+    offsets = array("q", accumulate(_numbers(piece[2]), initial=0))
+    return Block(rows, piece[1], memoryview(offsets), memoryview(_numbers(piece[3])))
+
+
+def _in_order(pieces: list[list[memoryview]]) -> list[list[memoryview]]:
+    """Put pieces in order, and make sure that PostgreSQL joined rows in the order in which it counted them."""
+    pieces.sort(key=lambda piece: bytes(piece[0][: _LENGTH.size]))
+    numbers = _numbers(b"".join(piece[0] for piece in pieces))
+    if numbers != array("i", range(len(numbers))):
+        raise EngineBroken("PostgreSQL: rows were not joined in the order asked for")
+    return pieces
+
+
+def _numbers(data: memoryview | bytes) -> "array[int]":
+    """Take numbers of four bytes, the highest first."""
+    numbers = array("i")
+    numbers.frombytes(data)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
