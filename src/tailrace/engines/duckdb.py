@@ -21,6 +21,8 @@ from tailrace.errors import EngineBroken, OutOfMemory, SourceUnavailable
 # A slice should render to some 20 MB: small enough to hold several, large enough that its start (planning the
 # statement, about 10 ms) does not show. A few whole row groups of those intake writes, so that none is read twice.
 _ROWS_PER_SLICE = 49_152
+# What the values of a row take that is rendered, more or less; rows with much else beside them are longer.
+_VALUE_BYTES = 400
 _BYTES_PER_SLICE = 32 * 2**20
 
 _CONFIG: dict[str, Any] = {
@@ -180,11 +182,12 @@ def _cuts(scan: Scan, groups: list[_RowGroup]) -> Iterator[Any]:
     Any cut is right, as slices are ranges of values; these are only chosen to make them of a size.
     """
     last, rows, size = scan.start, 0, 0
+    enough = max(1, _ROWS_PER_SLICE * _VALUE_BYTES // (_VALUE_BYTES + scan.row_bytes))
     for group in groups:
-        pieces = max(1, math.ceil(group.bytes / _BYTES_PER_SLICE), math.ceil(group.rows / (2 * _ROWS_PER_SLICE)))
+        pieces = max(1, math.ceil(group.bytes / _BYTES_PER_SLICE), math.ceil(group.rows / (2 * enough)))
         for piece in range(pieces):
             at = _between(group.least, group.greatest, piece, pieces)
-            full = rows >= _ROWS_PER_SLICE or size >= _BYTES_PER_SLICE
+            full = rows >= enough or size >= _BYTES_PER_SLICE
             if full and at is not None and last < at < scan.end:
                 yield at
                 last, rows, size = at, 0, 0

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from tailrace.jobs.model import Limits, RangeRows, Request, Result
 from tailrace.plugins import load_plugin
 from tailrace.storage.base import Storage
 from tailrace.worker.output import Output
+from tailrace.worker.shape import choose_shape
 
 Report = Callable[[int, int], None]
 
@@ -56,16 +57,15 @@ def extract(task: Task, report: Report) -> Result:
     in the store then.
     """
     storage: Storage = load_plugin("tailrace.storage", task.storage).open_store(task.storage_options)
-    fields = tuple(replace(field, plain=field.source in task.plain) for field in task.request.fields)
-    shape: Format = load_plugin("tailrace.formats", task.request.format).create(fields, task.request.options)
-    with _scanned(task) as scan, _Engines(task) as engines:
+    shape, open_packer = choose_shape(task.request, task.plain, task.engine_options)
+    with _scanned(task, shape) as scan, _Engines(task) as engines:
         with engines.lend() as engine:
             slices, expected = engine.plan(scan), engine.count(scan)
             replaced = 0 if shape.replaced() == "0" else engine.sum(scan, shape.replaced())
         _check_rows(expected, task.request.limits)
         fault_point("child.source_open")
         engines.open(len(slices))
-        with Output(storage, task.key, task.request) as output:
+        with Output(storage, task.key, task.request, open_packer) as output:
             _write(output, shape, _Rendered(engines, scan, slices, shape, output.lead_of(shape)), report)
             if output.rows != expected:
                 raise ExtractionFailed(f"rendered {output.rows} rows where the source has {expected}")
@@ -101,11 +101,11 @@ def _write(output: Output, shape: Format, slices: "_Rendered", report: Report) -
 
 
 @contextmanager
-def _scanned(task: Task) -> Iterator[Scan]:
+def _scanned(task: Task, shape: Format) -> Iterator[Scan]:
     """Say what to read; rows that are to be computed are, and their file is removed in the end."""
     rows = task.request.rows
     if isinstance(rows, RangeRows):
-        yield _range(task, rows)
+        yield _range(task, rows, shape)
     elif task.program is None:
         raise ExtractionFailed("rows are to be computed, but no program says how")
     else:
@@ -113,7 +113,7 @@ def _scanned(task: Task) -> Iterator[Scan]:
             yield _computed(task, task.program, f"{folder}/rows.parquet")
 
 
-def _range(task: Task, rows: RangeRows) -> Scan:
+def _range(task: Task, rows: RangeRows, shape: Format) -> Scan:
     # Rows that are the same in all that is written may change places; Tailrace's own have a key instead.
     last = (quote_name(ROW_KEY),) if task.selection is None else write_order(rows.column, task.request.fields)[1:]
     return Scan(
@@ -128,6 +128,7 @@ def _range(task: Task, rows: RangeRows) -> Scan:
             for field in {field.source: field for field in (*task.request.fields, *rows.order)}.values()
         ),
         selection=task.selection,
+        row_bytes=shape.row_bytes,
     )
 
 
