@@ -15,6 +15,7 @@ from tailrace.engines.base import Block, Engine, Program, Scan, Selection, Slice
 from tailrace.errors import EngineBroken, ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
 from tailrace.faults import fault_point
 from tailrace.formats.base import Format, quote_name, sql_type, write_order
+from tailrace.jobs.kinds import split_kind
 from tailrace.jobs.model import Limits, RangeRows, Request, Result
 from tailrace.plugins import load_plugin
 from tailrace.storage.base import Storage
@@ -56,8 +57,18 @@ def extract(task: Task, report: Report) -> Result:
     `report(done, total)` is told of every finished slice. Raises ExtractionFailed and its kinds; nothing is left
     in the store then.
     """
+    try:
+        return _extract(task, report, 0)
+    except OutOfMemory:
+        if not split_kind(task.request.format)[1]:
+            raise
+        # Packing makes do with little memory, which very long rows may need more than.
+        return _extract(task, report, int(task.engine_options["memory_mb"]))
+
+
+def _extract(task: Task, report: Report, packing_mb: int) -> Result:
     storage: Storage = load_plugin("tailrace.storage", task.storage).open_store(task.storage_options)
-    shape, open_packer = choose_shape(task.request, task.plain, task.engine_options)
+    shape, open_packer = choose_shape(task.request, task.plain, str(task.engine_options["scratch"]), packing_mb)
     with _scanned(task, shape) as scan, _Engines(task) as engines:
         with engines.lend() as engine:
             slices, expected = engine.plan(scan), engine.count(scan)

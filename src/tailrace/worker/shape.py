@@ -13,16 +13,19 @@ from tailrace.worker.packing.base import Means, OpenPacker
 
 
 def choose_shape(
-    request: Request, plain: Sequence[str], engine_options: Mapping[str, Any]
+    request: Request, plain: Sequence[str], scratch: str, packing_mb: int
 ) -> tuple[Format, OpenPacker | None]:
-    """Make the format, with the columns that need no escaping marked, and the packing if there is one."""
+    """Make the format, with the columns that need no escaping marked, and the packing if there is one.
+
+    `packing_mb` is memory for packing where much is known to be needed; 0 asks for as little as will usually do.
+    """
     text, packing = split_kind(request.format)
     fields = tuple(replace(field, plain=field.source in plain) for field in request.fields)
     if not packing:
         return _make_format(text, fields, request.options), None
     module = load_plugin("tailrace.worker.packing", packing)
     fields, options = module.as_rendered(fields, request.options)
-    means = Means(fields, str(engine_options["scratch"]))
+    means = Means(fields, scratch, packing_mb)
     return _make_format(text, fields, options), partial(module.open_packer, means=means)
 
 

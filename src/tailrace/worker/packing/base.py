@@ -26,10 +26,11 @@ Sink = Callable[[bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a packing may need to know and use: the columns, and a folder for what does not fit into memory."""
+    """What a packing may need to know and use: the columns, memory, and a folder for what does not fit into it."""
 
     fields: tuple[Field, ...]
     scratch: str
+    memory_mb: int
 
 
 class Packer(Protocol):

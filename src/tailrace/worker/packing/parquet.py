@@ -19,7 +19,7 @@ from tailrace.formats.base import Field, quote_name, quote_text, sql_type
 from tailrace.worker.packing.base import PIECE_BYTES, Means, Packer, Rendered, Sink
 
 _LONGEST_ROW_BYTES = 8 * 2**20
-# DuckDB keeps what it has read as long as it may; with this 1 M rows of 37 columns need some 100 MB.
+# DuckDB keeps what it has read for as long as it may; with so little 1 M rows of 37 columns take some 100 MB.
 _LEAST_MEMORY_MB, _COLUMN_MEMORY_MB = 96, 2
 # A group of rows is held until it is written: fewer of them when there are many columns. In steps of DuckDB's own.
 _STEP_ROWS, _MOST_STEPS, _COLUMNS_FOR_ONE_STEP = 2048, 8, 320
@@ -124,7 +124,7 @@ def _pipe() -> tuple[int, int]:
 
 
 def _connect(means: Means) -> duckdb.DuckDBPyConnection:
-    memory_mb = max(_LEAST_MEMORY_MB, _COLUMN_MEMORY_MB * len(means.fields))
+    memory_mb = max(means.memory_mb, _LEAST_MEMORY_MB, _COLUMN_MEMORY_MB * len(means.fields))
     config: dict[str, Any] = {"threads": 1, "memory_limit": f"{memory_mb}MB", "temp_directory": means.scratch}
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
