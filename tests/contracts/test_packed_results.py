@@ -54,7 +54,7 @@ def test_parquet_has_the_rows_in_the_order_of_the_csv(make_task, tmp_path):  # n
     with duckdb.connect() as connection:
         reads = (
             f"read_parquet('{tmp_path}/rows.parquet')",
-            f"read_csv('{tmp_path}/rows.csv', all_varchar = true, header = true, quote = '\"', allow_quoted_nulls = false)",
+            f"read_csv('{tmp_path}/rows.csv', all_varchar = true, quote = '\"', allow_quoted_nulls = false)",
         )
         wanted = '"Name, full", CAST("Count" AS VARCHAR), CAST("Price" AS VARCHAR), CAST("Day" AS VARCHAR)'
         packed, plain = (connection.execute(f"SELECT {wanted} FROM {read}").fetchall() for read in reads)

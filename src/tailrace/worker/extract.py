@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
@@ -67,6 +67,9 @@ def extract(task: Task, report: Report) -> Result:
 
 
 def _extract(task: Task, report: Report, packing_mb: int) -> Result:
+    if task.request.format == "parquet":
+        # The conversion keeps a core busy, and needs memory.
+        task = replace(task, threads=max(1, task.threads - 1))
     storage: Storage = load_plugin("tailrace.storage", task.storage).open_store(task.storage_options)
     shape, open_packer = choose_shape(task.request, task.plain, str(task.engine_options["scratch"]), packing_mb)
     with _scanned(task, shape) as scan, _Engines(task) as engines:
