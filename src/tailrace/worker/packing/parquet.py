@@ -41,9 +41,9 @@ class _ParquetPacker:
     def __init__(self, sink: Sink, means: Means) -> None:
         """Open the pipes and start the threads."""
         self._sink = sink
+        self._connection = _connect(means)
         self._text_out, self._text_in = _pipe()
         self._file_out, self._file_in = _pipe()
-        self._connection = _connect(means)
         self._statement = _copy(means.fields, self._text_out, self._file_in)
         self._rows = -1
         self._abandoned = False
