@@ -16,7 +16,7 @@ unexport VIRTUAL_ENV
 
 DATA ?= tailrace-data
 
-.PHONY: help setup demo run test test-share test-slow faults check format bench docs clean
+.PHONY: help setup demo run test test-share test-slow faults check format bench bench-full docs clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -51,8 +51,13 @@ check: setup ## Format, lint, types, import rules, catalogue, docs, OpenAPI
 format: setup ## Format the code and mend what lint can mend
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-bench: setup ## Measure against what a user would use instead
-	@$(BIN)/python benchmarks/extract_csv.py
+bench: setup ## Measure against what a user would use instead, in a few minutes
+	@$(UV) sync --locked --inexact --quiet --group bench --python $(BIN)/python
+	@$(BIN)/python -m benchmarks
+
+bench-full: setup ## Measure all sizes; takes about an hour, and wants the machine for itself
+	@$(UV) sync --locked --inexact --quiet --group bench --python $(BIN)/python
+	@$(BIN)/python -m benchmarks --whole
 
 docs: setup ## Write the generated pages (settings, errors, datasets, OpenAPI)
 	@$(BIN)/python docs/build.py

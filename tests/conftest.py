@@ -22,6 +22,15 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of a long module into the share of the long suites, but those that are slow themselves."""
+    for item in items:
+        if item.get_closest_marker("long") and not item.get_closest_marker("slow"):
+            item.add_marker("slow")
+            item.add_marker("share")
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Name a PostgreSQL: DATABASE_URL, or the private one of a folder that all test processes of a run share."""
@@ -32,6 +41,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     with EmbeddedPostgres(shared / "postgres-data") as conninfo:
+        # The machine does not lose its power in the middle of a test: nothing need reach the disk.
+        for setting in ("fsync = off", "full_page_writes = off"):
+            _administer(conninfo, f"ALTER SYSTEM SET {setting}")
+        _administer(conninfo, "SELECT pg_reload_conf()")
         yield conninfo
 
 

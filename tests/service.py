@@ -106,13 +106,13 @@ class Service:
 
 
 @contextmanager
-def start_service(data: Path, database_url: str, **environment: str) -> Iterator[Service]:
+def start_service(data: Path, database_url: str, options: Sequence[str] = (), **environment: str) -> Iterator[Service]:
     """Run `tailrace serve` on a free port until the end of the block."""
     data.mkdir(parents=True, exist_ok=True)
     log = data / "serve.log"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("TAILRACE_")}
     variables |= {"DATABASE_URL": database_url, **environment}
-    command = [sys.executable, "-m", "tailrace", "serve", "--data", str(data), "--port", "0"]
+    command = [sys.executable, "-m", "tailrace", "serve", "--data", str(data), "--port", "0", *options]
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=variables)
     database = Database(database_url, size=8)

@@ -34,6 +34,13 @@ class SettingsInvalid(TailraceError):
     advice = "Correct the settings named; `tailrace settings` lists all with their meaning."
 
 
+class SourceMismatch(TailraceError):
+    """A dataset's rows in the operator's own source are not as its description and the settings say."""
+
+    code = "source_mismatch"
+    advice = "Correct `[datasets.…]` in the settings, or the table or files; docs/how-to/read-from-postgresql.md."
+
+
 class CatalogInvalid(TailraceError):
     """A dataset file cannot be used; the file and every fault are named."""
 

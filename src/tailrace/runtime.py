@@ -10,7 +10,7 @@ from tailrace.catalog.loader import Catalog, load_catalog
 from tailrace.database.embedded import EmbeddedPostgres
 from tailrace.database.migrate import migrate
 from tailrace.database.pool import Database
-from tailrace.errors import SettingsInvalid
+from tailrace.errors import LoadRefused, SettingsInvalid
 from tailrace.faults import arm
 from tailrace.logs import configure_logs
 from tailrace.settings import Settings, data_folder, load_settings
@@ -41,6 +41,12 @@ class Runtime:
         """The folder for what does not fit into memory."""
         return self.data / "scratch"
 
+    def check_loadable(self, dataset: str) -> None:
+        """Refuse to take in rows that nobody would ever read, as the dataset has a source; raises LoadRefused."""
+        bound = self.settings.datasets.get(dataset)
+        if bound is not None and bound.source is not None:
+            raise LoadRefused(f"The rows of '{dataset}' come from the source '{bound.source}'; nothing was loaded.")
+
     @property
     def storage_options(self) -> dict[str, Any]:
         """What the configured store needs to be opened; may hold a secret, so it is never logged."""
@@ -55,9 +61,10 @@ class Runtime:
 
 
 @contextmanager
-def open_runtime(data: Path | None = None) -> Iterator[Runtime]:
+def open_runtime(data: Path | None = None, *, as_found: bool = False) -> Iterator[Runtime]:
     """Open the data folder and the database, with all tables up to date; closed at the end of the context.
 
+    `as_found` leaves the tables as they are, and does not look whether the database answers.
     Raises SettingsInvalid, CatalogInvalid and DatabaseUnavailable.
     """
     folder = data_folder(data)
@@ -71,8 +78,9 @@ def open_runtime(data: Path | None = None) -> Iterator[Runtime]:
         conninfo, ensure = _open_database(stack, folder, settings)
         database = Database(conninfo, size=settings.database.pool_size, timeout_seconds=settings.database.timeout_s)
         stack.callback(database.close)
-        database.probe()
-        migrate(database)
+        if not as_found:
+            database.probe()
+            migrate(database)
         yield Runtime(folder, settings, database, catalog, folders, ensure)
 
 

@@ -73,7 +73,7 @@ def test_usage_errors_exit_with_2(bare_cli: Cli, words: tuple[str, ...]) -> None
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let `tailrace serve` meet a fault."""
 
-    def serve(*_: object) -> None:
+    def serve(*_: object, **_options: object) -> None:
         raise error
 
     monkeypatch.setattr(serving, "serve", serve)

@@ -29,6 +29,8 @@ from tailrace.client.smartsync import (
 from tailrace.intake.wfm.load import load_wfm
 from tailrace.intake.wfm.sample import write_sample
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "canary-password"
 START, END = date(2024, 5, 22), date(2024, 5, 24)
 PIPE: dict[str, Any] = {"output_format": "PIPE", "date_format": "yyyymmdd", "time_format": 24}

@@ -15,6 +15,8 @@ from conformance import wire
 from conformance.wire import BASE, post, send
 from service import EXAMPLE, JOBS, Caller, Service, poll
 
+pytestmark = pytest.mark.long
+
 SYNC = f"{JOBS}/sync"
 BODY = json.dumps(EXAMPLE).encode()
 JSON = ("Content-Type", "application/json")

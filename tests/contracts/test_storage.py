@@ -1,11 +1,15 @@
 """What every store must do, whichever it is: whole or nothing, read in parts, listed, deleted, walled in.
 
-A new store needs one entry in `OPEN`; without it these tests fail by its name.
+A new store needs one entry in `OPEN`; without it these tests fail by its name. Google's and Azure's are tested where
+`TAILRACE_TEST_GCS` and `TAILRACE_TEST_AZURE` hold the options of one, as JSON: no wheel has a server that speaks so.
 """
 
 import gc
+import json
+import os
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -14,10 +18,23 @@ from tailrace.errors import StorageUnavailable
 from tailrace.plugins import load_plugin, plugin_names
 from tailrace.storage.base import BLOCK_BYTES, StoredObject
 
+
+def open_given(variable):
+    """Take a store that whoever runs the tests has named, with a prefix of the test's own."""
+    if variable not in os.environ:
+        pytest.skip(f"{variable} names no store")
+    given = dict.fromkeys(("endpoint", "access_key_id", "secret_access_key", "credentials_file"))
+    limits = {"connect_timeout_s": 5, "timeout_s": 30, "retry_timeout_s": 5, "allow_http": True}
+    return given | limits | json.loads(os.environ[variable]) | {"prefix": uuid4().hex}
+
+
 OPEN = {
+    "azure": lambda *_: open_given("TAILRACE_TEST_AZURE"),
+    "gcs": lambda *_: open_given("TAILRACE_TEST_GCS"),
     "local": lambda folder, _: {"folder": str(folder / "results")},
     "s3": lambda _, server: server().options(),
 }
+FORGETFUL = {"azure", "gcs"}
 KEY = "tenant/job/1-abc.csv"
 LARGE = bytes(range(256)) * (3 * BLOCK_BYTES // 256) + b"the end"
 
@@ -143,8 +160,10 @@ def test_the_list_tells_key_size_and_time(store):
     assert all(isinstance(one, StoredObject) and before < one.written_at <= datetime.now(UTC) for one in found)
 
 
-def test_what_was_left_unfinished_can_be_removed(store):
+def test_what_was_left_unfinished_can_be_removed(store, request):
     """As an object that is listed, or all at once."""
+    if request.node.callspec.params["store"] in FORGETFUL:
+        pytest.skip("the store does that by itself, in a week")
     writing = store.create(KEY)
     writing.__enter__().write(LARGE * 8)
     listed = [found.key for found in store.list_objects()]

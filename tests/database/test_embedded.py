@@ -22,6 +22,8 @@ from tailrace.database.embedded import EmbeddedPostgres
 from tailrace.database.keeper import Folder, Lock
 from tailrace.errors import DatabaseUnavailable
 
+pytestmark = pytest.mark.long
+
 T = TypeVar("T")
 AS_ROOT = os.geteuid() == 0
 USER = """

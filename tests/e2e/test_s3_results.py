@@ -19,6 +19,8 @@ from tailrace.settings import Cxone, Settings, Smartsync, load_settings
 from tailrace.worker import housekeeping
 from tailrace.worker.housekeeping import Housekeeping
 
+pytestmark = pytest.mark.long
+
 QUICK = {"TAILRACE_CXONE__MIN_INTERVAL_S": "0", "TAILRACE_CXONE__ONE_USER_PER_TENANT": "off"}
 
 

@@ -16,6 +16,8 @@ from psycopg.conninfo import make_conninfo
 from tailrace.catalog.loader import load_catalog
 from tailrace.intake.sample import load_sample, write_sample_csv
 
+pytestmark = pytest.mark.long
+
 QUICK = {"TAILRACE_CXONE__MIN_INTERVAL_S": "0", "TAILRACE_CXONE__ONE_USER_PER_TENANT": "off"}
 START, END = date(2019, 5, 22), date(2019, 5, 28)
 

@@ -20,6 +20,8 @@ from formats.trees import GROUPED_BY, as_field, make_agents, make_opens, make_va
 from tailrace.formats import json as json_format
 from tailrace.formats import pipe, xml
 
+pytestmark = pytest.mark.long
+
 # Records a document; with the examples below some 500 of each format in every run, and 20,000 in the long one.
 ROWS = 20
 Rows = list[dict[str, Any]]

@@ -23,6 +23,8 @@ from tailrace.database.tenant_role import find_role
 from tailrace.errors import AlreadyExists
 from tailrace.jobs.queue import Slots, claim
 
+pytestmark = pytest.mark.long
+
 NAMES = sorted(calls(Path()))
 # A sign-in: it has just found out whose user this is, and compares a secret that the tenants' role may not read.
 SIGN_IN = "WHERE tenant_id = %(tenant)s AND id = %(user)s AND active AND password_hash = %(password)s"

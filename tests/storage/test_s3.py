@@ -20,6 +20,8 @@ from service import poll
 from tailrace.errors import StorageUnavailable
 from tailrace.storage.s3 import open_store
 
+pytestmark = pytest.mark.long
+
 KEY = "tenant/job/1-abc.csv"
 PART = bytes(range(256)) * (8 * 2**20 // 256)
 KILLED = """

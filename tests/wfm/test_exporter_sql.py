@@ -22,6 +22,8 @@ from wfm.sql_rows import (
     tables,
 )
 
+pytestmark = pytest.mark.long
+
 CHICAGO = "America/Chicago"  # UTC-5 in May
 CODES = codes(OPEN="Phone", OPEN2="Phone", BREAK=None, LUNCH="")
 DETAIL = ("startTime", "stopTime", "minutes")

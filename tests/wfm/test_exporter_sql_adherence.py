@@ -8,6 +8,8 @@ import pytest
 from wfm.run_sql import request, run
 from wfm.sql_rows import activity, agent, codes, member, mu, pick, schedule, tables
 
+pytestmark = pytest.mark.long
+
 ONE = (mu(1, "UTC"), agent(100, 1), codes(OPEN="Phone", OPEN2="Phone", BREAK="Pause", LUNCH=None, MEET=None))
 ASKED = request("2024-05-22", "2024-05-22", mus=[1])
 RUN = ("startTime", "stopTime", "minutes", "adherence")

@@ -26,6 +26,8 @@ from wfm.sql_rows import (
     tables,
 )
 
+pytestmark = pytest.mark.long
+
 CHICAGO = "America/Chicago"  # UTC-5 in May
 CODES = codes(OPEN=None, BREAK=None)
 GROUPS = {

@@ -8,6 +8,8 @@ import pytest
 from wfm.run_sql import derive, request, run
 from wfm.sql_rows import activity, agent, at, codes, data, logon, member, mu, pick, tables
 
+pytestmark = pytest.mark.long
+
 CHICAGO = "America/Chicago"  # UTC-5 in May
 CODES = codes(OPEN=None, BREAK=None)
 

@@ -18,6 +18,8 @@ from wfm.oracle_data import World, in_force
 from wfm.oracle_time import DAY, MINUTE, day_start, local_date
 from wfm.tables import as_csv_folder, small
 
+pytestmark = pytest.mark.long
+
 SCHEMA = tomllib.loads((CATALOGUE / "wfm/tables.toml").read_text())
 TABLES = small(user="zoe")
 WORLD = World(SMALL, ask())

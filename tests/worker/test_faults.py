@@ -11,6 +11,8 @@ import pytest
 
 from service import JOBS, poll
 
+pytestmark = pytest.mark.long
+
 
 def kill(pid, number=signal.SIGKILL):
     os.kill(pid, number)

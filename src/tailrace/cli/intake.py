@@ -47,6 +47,7 @@ def load(
     from tailrace.runtime import open_runtime
 
     with open_runtime(data) as runtime, shown_load(quiet=as_json) as progress:
+        runtime.check_loadable(dataset)
         owner = find_tenant(runtime.database, tenant)
         report = load_files(runtime.database, runtime.catalog, runtime.tables, owner, dataset, files, progress=progress)
     print_report(report, as_json=as_json)

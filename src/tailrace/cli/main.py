@@ -8,6 +8,7 @@ from tailrace import __version__
 from tailrace.cli import (
     clients,
     datasets,
+    doctor,
     extract,
     intake,
     jobs,
@@ -58,7 +59,7 @@ def start(
     """Tailrace: self-hosted, multi-tenant bulk data extraction for contact centres."""
 
 
-for part in (processes, extract, intake, sample, settings):
+for part in (processes, extract, intake, sample, settings, doctor):
     app.add_typer(part.app)
 for name, group in (
     ("tenant", tenants),

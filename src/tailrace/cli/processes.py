@@ -29,6 +29,9 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Run no worker beside the API: there are some elsewhere.")
+    ] = False,
 ) -> None:
     """Run the service: the API and a worker.
 
@@ -38,7 +41,7 @@ def serve(
     """
     from tailrace.cli import serve as serving
 
-    serving.serve(data, host, port)
+    serving.serve(data, host, port, with_worker=not no_worker)
 
 
 @app.command(epilog=example("DATABASE_URL=postgresql://... tailrace worker --data /srv/tailrace"))

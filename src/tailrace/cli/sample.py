@@ -109,6 +109,7 @@ def _load_sample(
     from tailrace.runtime import open_runtime
 
     with open_runtime(data) as runtime:
+        runtime.check_loadable(dataset)
         owner = find_tenant(runtime.database, tenant)
         report = load_sample(
             runtime.database,

@@ -17,6 +17,7 @@ from tailrace.runtime import Runtime, open_runtime
 from tailrace.settings import Settings
 from tailrace.web.app import create_app
 from tailrace.web.server import listen, serve_app
+from tailrace.worker.sources import check_sources
 
 _WATCH_SECONDS = 1.0
 # Between two starts of a worker that ends again and again.
@@ -27,18 +28,19 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
-def serve(data: Path | None, host: str | None, port: int | None) -> None:
-    """Serve until told to stop; prints one line with the address when requests are accepted.
+def serve(data: Path | None, host: str | None, port: int | None, *, with_worker: bool = True) -> None:
+    """Serve until told to stop, with a worker beside; prints one line with the address when requests are accepted.
 
-    Raises SettingsInvalid, AddressInUse and DatabaseUnavailable before anything is served.
+    Raises SettingsInvalid, SourceMismatch, AddressInUse and DatabaseUnavailable before anything is served.
     """
     with open_runtime(data) as runtime:
+        check_sources(runtime)
         server = runtime.settings.server
         listener = listen(host or server.host, server.port if port is None else port)
         address, number = listener.getsockname()[:2]
         public_url = _public_url(runtime.settings, address, number)
         app = create_app(runtime, public_url)
-        companion = _Companion(runtime)
+        companion = _Companion(runtime) if with_worker else _Watch(runtime)
         companion.start()
         try:
             serve_app(app, listener, lambda: _say_ready(runtime, public_url), server.trusted_proxies)
@@ -60,29 +62,52 @@ def _public_url(settings: Settings, address: str, port: int) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-class _Companion:
-    """The worker process beside the server, started again when it ends; and a look after the private database.
-
-    One thread starts the worker, waits for its end and lives as long as we do: the kernel tells the worker to stop
-    when the thread that started it ends.
-    """
+class _Watch:
+    """A look after the private database, in a thread, for as long as we live."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._log = structlog.get_logger()
         self._stopping = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="companion", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        """End the thread and what it has started."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._wait():
+            pass
+
+    def _wait(self) -> bool:
+        """Wait a moment, then see to the database; True when we are to stop."""
+        if self._stopping.wait(_WATCH_SECONDS):
+            return True
+        try:
+            self._runtime.ensure_database()
+        except TailraceError as error:
+            self._log.error("database_not_started", reason=str(error))
+        return False
+
+
+class _Companion(_Watch):
+    """The worker process beside the server, started again when it ends.
+
+    One thread starts the worker, waits for its end and lives as long as we do: the kernel tells the worker to stop
+    when the thread that started it ends.
+    """
+
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    def stop(self) -> None:
         """Let the worker finish what it runs, then end it; another signal makes it hand back what runs at once."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._hurry)
-        self._stopping.set()
-        self._thread.join()
+        super().stop()
 
     def _hurry(self, _number: int, _frame: FrameType | None) -> None:
         if self._process is not None:
@@ -105,12 +130,8 @@ class _Companion:
     def _watch(self, process: "subprocess.Popen[bytes]") -> bool:
         """Wait until we are to stop (True) or the worker has ended (False)."""
         while process.poll() is None:
-            if self._stopping.wait(_WATCH_SECONDS):
+            if self._wait():
                 return True
-            try:
-                self._runtime.ensure_database()
-            except TailraceError as error:
-                self._log.error("database_not_started", reason=str(error))
         return False
 
     def _end(self, process: "subprocess.Popen[bytes]") -> None:

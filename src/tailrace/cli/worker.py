@@ -6,11 +6,13 @@ from tailrace.jobs.queue import Slots
 from tailrace.runtime import open_runtime
 from tailrace.settings import Settings
 from tailrace.worker.loop import Worker
+from tailrace.worker.sources import check_sources
 
 
 def run_worker(data: Path | None) -> None:
-    """Run jobs until SIGTERM or Ctrl-C; what runs then is finished first."""
+    """Run jobs until SIGTERM or Ctrl-C; what runs then is finished first. Raises SourceMismatch."""
     with open_runtime(data) as runtime:
+        check_sources(runtime)
         Worker(runtime, slots_of(runtime.settings)).run()
 
 

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from tailrace.database.tenant_role import find_role
+from tailrace.database.tenant_role import find_role, has_role
 from tailrace.errors import DatabaseUnavailable
 
 Connection = psycopg.Connection[Any]
@@ -94,6 +94,11 @@ class Database:
                 if first is not None:
                     connection.execute(first)
                 yield connection
+
+    def parts_tenants(self) -> bool:
+        """Tell whether what is done for one tenant is done in the role that owns nothing."""
+        with _translated(), self._pool.connection() as connection:
+            return has_role(connection)
 
     def execute(
         self, statement: LiteralString, parameters: dict[str, Any] | None = None, *, tenant: UUID | None = None

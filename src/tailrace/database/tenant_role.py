@@ -50,6 +50,11 @@ def find_role(connection: _Connection) -> str:
     return str(found.name if _is_ready(found) else found.present)
 
 
+def has_role(connection: _Connection) -> bool:
+    """Tell whether the role for statements of one tenant is there to be taken."""
+    return _is_ready(_find(connection))
+
+
 def make_role(connection: _Connection, *, anew: bool) -> dict[str, Any]:
     """Make the role where it is not ready, with its rights; `anew` grants these also where it is.
 

@@ -73,10 +73,12 @@ class _Bucket(Group):
     region: str | None = Field(None, description="Region of the bucket. Not set: `AWS_REGION`, otherwise us-east-1.")
     access_key_id: str | None = Field(
         None,
-        description="Key of the store's account. Not set: what the machine gives, such as `AWS_ACCESS_KEY_ID` or "
-        "its role.",
+        description="Key of the store's account; of Azure, the account. Not set: what the machine gives, such as "
+        "`AWS_ACCESS_KEY_ID` or its role.",
     )
-    secret_access_key: SecretStr | None = Field(None, description="Secret that belongs to that key.")
+    secret_access_key: SecretStr | None = Field(
+        None, description="Secret that belongs to that key; of Azure, the account's key."
+    )
     virtual_host: Switch = Field(
         False, description="Whether the bucket is part of the host's name, as `bucket.host`, instead of the path."
     )
@@ -111,9 +113,18 @@ class _Bucket(Group):
 class Storage(_Bucket):
     """Where results rest."""
 
-    kind: str = Field("local", description="Kind of store: the name of a file in `tailrace/storage`.")
+    kind: str = Field(
+        "local", description="Kind of store: `local`, `s3`, `gcs` or `azure`, the name of a file in `tailrace/storage`."
+    )
     folder: Path | None = Field(None, description="Folder of the local store. Not set: `results` in the data folder.")
-    bucket: str | None = Field(None, min_length=3, max_length=222, description="Bucket; it must be there.")
+    bucket: str | None = Field(
+        None, min_length=3, max_length=222, description="Bucket, or container of Azure; it must be there."
+    )
+    credentials_file: Path | None = Field(
+        None,
+        description="Google: file with the key of a service account. Not set: what the machine gives, such as "
+        "`GOOGLE_APPLICATION_CREDENTIALS` or its role.",
+    )
     prefix: str = Field(
         "tailrace",
         pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$",

@@ -15,7 +15,9 @@ from tailrace.formats.base import sql_type, write_order
 from tailrace.intake.manifest import StoredFile, stored_files, wfm_files
 from tailrace.jobs.model import ExporterRows, Lease, RangeRows
 from tailrace.runtime import Runtime
+from tailrace.settings import DatasetSettings, Source
 from tailrace.worker.extract import Task
+from tailrace.worker.sources import places, selection, source_options, who
 
 _WORD = re.compile(r"\w+")
 # What an exporter's SQL may read of a request, besides the lists of ids: one row.
@@ -45,6 +47,9 @@ def make_task(runtime: Runtime, lease: Lease) -> Task:
 
 def _ranged(runtime: Runtime, lease: Lease, asked: RangeRows) -> Task:
     rows = _without_the_latest(lease, asked)
+    bound = runtime.settings.datasets.get(rows.table)
+    if bound is not None and bound.source is not None:
+        return _outside(runtime, lease, rows, bound, runtime.settings.sources[bound.source])
     files = stored_files(runtime.database, lease.tenant_id, rows.table, rows.start, rows.end)
     order = write_order(rows.column, rows.order)
     return replace(
@@ -53,6 +58,19 @@ def _ranged(runtime: Runtime, lease: Lease, asked: RangeRows) -> Task:
         source=tuple(str(runtime.tables / file.path) for file in files),
         in_order=tuple(str(runtime.tables / file.path) for file in files if file.sorted_by == order),
         plain=_plain_in_all(files),
+    )
+
+
+def _outside(runtime: Runtime, lease: Lease, rows: RangeRows, bound: DatasetSettings, source: Source) -> Task:
+    """Read rows where the operator has them."""
+    tenant = who(runtime, lease.tenant_id, bound)
+    return replace(
+        _task(runtime, lease),
+        request=replace(lease.request, rows=rows),
+        source=places(bound, tenant),
+        selection=selection(bound, tenant),
+        engine=source.kind,
+        engine_options=source_options(runtime, source),
     )
 
 
@@ -150,6 +168,6 @@ def _columns(table: WfmTable) -> tuple[tuple[str, str], ...]:
 
 def _customer_id(runtime: Runtime, lease: Lease) -> int:
     [row] = runtime.database.execute(
-        "SELECT customer_id FROM tenants WHERE id = %(tenant)s", {"tenant": lease.tenant_id}
+        "SELECT customer_id FROM tenants WHERE id = %(tenant)s", {"tenant": lease.tenant_id}, tenant=lease.tenant_id
     )
     return int(row.customer_id)

@@ -10,6 +10,8 @@ from conformance.smartsync.wire import Person, check_faults, check_refusal, make
 from conformance.wire import hold, release
 from service import Service, start_service
 
+pytestmark = pytest.mark.long
+
 SMALL_FIELDS = [{"name": "date"}]
 
 

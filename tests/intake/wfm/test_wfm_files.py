@@ -15,6 +15,8 @@ from tailrace.runtime import Runtime
 from tailrace.settings import Settings
 from tailrace.worker.housekeeping import Housekeeping
 
+pytestmark = pytest.mark.long
+
 OTHER_GROUPS = {"data_group": lines("group_id,name", "1,A", "2,B")}
 
 

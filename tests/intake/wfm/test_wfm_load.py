@@ -21,6 +21,8 @@ from tailrace.intake.manifest import known_inputs, published_paths, stored_files
 from tailrace.intake.store import Written
 from tailrace.intake.wfm.load import load_wfm
 
+pytestmark = pytest.mark.long
+
 AT = datetime(2024, 1, 1, tzinfo=UTC)
 
 

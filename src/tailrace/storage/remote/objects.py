@@ -9,7 +9,7 @@ from typing import Any
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import S3Store
+from obstore.store import AzureStore, GCSStore, S3Store
 
 from tailrace.errors import StorageUnavailable
 from tailrace.storage.base import BLOCK_BYTES, StoredObject, Writer
@@ -21,6 +21,8 @@ _LONGEST_DOWNLOAD = timedelta(days=1)
 _MOST_RETRIES = 10
 # What a fault says of itself, most telling first: the store's own code, the status, what went wrong on the way.
 _REASONS = (re.compile(r"<Code>(\w+)</Code>"), re.compile(r"status code: (\d+)"), re.compile(r"\bkind: (Timeout|\w+)"))
+
+RemoteStore = AzureStore | GCSStore | S3Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class ObjectStorage:
 
     grace = _GRACE
 
-    def __init__(self, store: S3Store, reading: S3Store) -> None:
+    def __init__(self, store: RemoteStore, reading: RemoteStore) -> None:
         """Take the store twice, `reading` with the limits of downloads; nothing is asked of it yet."""
         self._store, self._reading = store, reading
 
