@@ -21,8 +21,8 @@ from tailrace.errors import EngineBroken, OutOfMemory, SourceUnavailable
 # A slice should render to some 20 MB: small enough to hold several, large enough that its start (planning the
 # statement, about 10 ms) does not show. A few whole row groups of those intake writes, so that none is read twice.
 _ROWS_PER_SLICE = 49_152
-# What the values of a row take that is rendered, more or less; rows with much else beside them are longer.
-_VALUE_BYTES = 400
+# What values are reckoned to take of a rendered row; one with much else besides is longer, and as many fewer are held.
+_VALUE_BYTES = 200
 _BYTES_PER_SLICE = 32 * 2**20
 
 _CONFIG: dict[str, Any] = {
