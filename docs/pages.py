@@ -174,6 +174,8 @@ def _allowed(field: FieldInfo) -> str:
 
 def _kinds(annotation: Any) -> str:
     words = {Path: "a folder", SecretStr: "text, kept secret", str: "text"}
+    if choices := [choice for kind in get_args(annotation) if get_origin(kind) is Literal for choice in get_args(kind)]:
+        return "any of " + ", ".join(f"`{choice}`" for choice in choices)
     inner = [kind for kind in get_args(annotation) if kind in words]
     word = words[inner[0]] if inner else ""
     return "folders" if get_origin(annotation) is tuple else word

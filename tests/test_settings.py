@@ -224,3 +224,11 @@ def test_sources_and_what_is_read_from_them_must_fit_together(tmp_path, lines, e
         load_settings(tmp_path, environ)
     assert fault in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_formats_are_offered_by_name_and_others_are_refused_with_those_there_are(tmp_path):
+    write(tmp_path, "[datasets.qm-workflows]\nformats = ['parquet', 'csv.gz']\n")
+    assert load_settings(tmp_path, {}).datasets["qm-workflows"].formats == ("parquet", "csv.gz")
+    write(tmp_path, "[datasets.qm-workflows]\nformats = ['parquet', 'xlsx']\n")
+    with pytest.raises(SettingsInvalid, match=r"datasets\.qm-workflows\.formats\.1: .*'ndjson\.zst'"):
+        load_settings(tmp_path, {})

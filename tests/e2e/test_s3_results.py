@@ -1,5 +1,6 @@
 """Results in S3: both APIs over one bucket, links straight to the store, faults of the store, what is swept."""
 
+import gzip
 import hashlib
 from datetime import date, timedelta
 from pathlib import Path
@@ -60,6 +61,7 @@ def site_in(folder, database_url, server, **others):
 @pytest.fixture(scope="module")
 def site(new_database, tmp_path_factory, s3_server):
     folder = tmp_path_factory.mktemp("s3-results")
+    (folder / "tailrace.toml").write_text("[datasets.qm-workflows]\nformats = ['csv.gz', 'parquet']\n")
     with site_in(folder, new_database(), s3_server) as service:
         yield Site(service, s3_server, f"e2e/{folder.name}")
 
@@ -79,6 +81,22 @@ def test_a_job_ends_with_a_link_straight_to_the_store(site):
     name = f"qm-workflows_v3_2019-05-22_2019-05-29_{job}.csv"
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
     assert site.server.keys(f"{site.prefix}/{caller.tenant.id}/{job}") == [row.result_key.rpartition("/")[2]]
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"), [("csv.gz", "application/gzip"), ("parquet", "application/vnd.apache.parquet")]
+)
+def test_the_store_says_what_a_file_of_another_format_is(site, name, media_type):
+    caller = site.caller()
+    job = caller.submit(format=name)
+    answer = httpx2.get(caller.wait(job)["result"]["url"], headers={"Accept-Encoding": "gzip"})
+    row = site.row(job)
+    assert (len(answer.content), hashlib.sha256(answer.content).hexdigest()) == (row.result_bytes, row.result_sha256)
+    assert answer.headers["content-type"] == media_type
+    assert "content-encoding" not in answer.headers
+    assert answer.headers["content-disposition"].endswith(f'_{job}.{name}"')
+    if name == "csv.gz":
+        assert gzip.decompress(answer.content) == caller.extract()
 
 
 @pytest.mark.req("CX-506")

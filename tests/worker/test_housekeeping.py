@@ -42,10 +42,10 @@ class House:
     def sweep(self):
         Housekeeping(self.runtime).sweep()
 
-    def job(self, state="queued", key=None, result="1 day", record="7 days"):
+    def job(self, state="queued", key=None, result="1 day", record="7 days", ending="csv"):
         job = uuid4()
         if state == "succeeded":
-            key = f"{self.tenant.id}/{job}/1-abc.csv"
+            key = f"{self.tenant.id}/{job}/1-abc.{ending}"
         self.database.execute(
             INSERT,
             {
@@ -77,6 +77,15 @@ class House:
 @pytest.fixture
 def house(tmp_path, database):
     return House(tmp_path / "data", database)
+
+
+@pytest.mark.parametrize("ending", ["csv.gz", "csv.zst", "parquet"])
+def test_a_packed_result_is_no_companion_of_a_result_that_is_not_there(house, ending):
+    kept, gone = house.job("succeeded", ending=ending), house.job("succeeded", ending=ending, result="-1 second")
+    paths = [house.object(job.key) for job in (kept, gone)]
+    orphan = house.object(f"{house.tenant.id}/{kept.id}/2-killed.{ending}")
+    house.sweep()
+    assert [path.exists() for path in (*paths, orphan)] == [True, False, False]
 
 
 @pytest.mark.req("CX-706")

@@ -51,6 +51,16 @@ WaitOption = Annotated[
     typer.Option("--wait", metavar="SECONDS", min=0, help="Longest wait for the extraction. Not given: without end."),
 ]
 
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="What the file shall be, if the server offers it for the dataset: `csv`, `csv.gz`, `csv.zst`, `ndjson`, "
+        "`ndjson.gz`, `ndjson.zst` or `parquet`. The name in --output is taken as it is.",
+    ),
+]
+
 
 @app.command(epilog=example(_EXAMPLE))
 def extract(
@@ -64,9 +74,10 @@ def extract(
     access_key_secret: KeySecretOption = "",
     key_file: KeyFileOption = None,
     wait: WaitOption = None,
+    format: FormatOption = "csv",  # noqa: A002 - the option's own name
     as_json: JsonOption = False,
 ) -> None:
-    """Extract a range of days into a CSV file.
+    """Extract a range of days into a file: CSV, or what the server offers besides.
 
     Asks a running server, as any client would. A rule that refuses for now is waited out; a lost connection is taken
     up again; the file appears complete, with its SHA-256 checked, or not at all. Ctrl-C cancels the extraction.
@@ -79,7 +90,7 @@ def extract(
             "An access key is needed: set TAILRACE_ACCESS_KEY_ID and TAILRACE_ACCESS_KEY_SECRET, or give --key-file."
         )
     with noted_interruption(), DataExtraction(url, *key) as api, shown_extraction(quiet=as_json) as progress:
-        saved = api.extract(dataset, version, start, end, output, progress=progress, wait_seconds=wait)
+        saved = api.extract(dataset, version, start, end, output, format=format, progress=progress, wait_seconds=wait)
     if as_json:
         print_json({"path": saved.path, "rows": saved.rows, "bytes": saved.bytes, "sha256": saved.sha256})
     else:

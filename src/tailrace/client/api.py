@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from tailrace.client.answers import check_answer, read_json
 from tailrace.client.download import Download, check_target
-from tailrace.client.job import JOBS_PATH, Job
+from tailrace.client.job import CSV, JOBS_PATH, Job
 from tailrace.client.progress import ProgressCallback
 from tailrace.client.tokens import TokenConnection
 from tailrace.client.waiting import submit_patiently
@@ -50,16 +50,22 @@ class DataExtraction:
         start: date | str,
         end: date | str,
         *,
+        format: str = CSV,  # noqa: A002 - the wire's own name
         patient: bool = False,
         progress: ProgressCallback | None = None,
     ) -> Job:
         """Ask for the rows from `start` (inclusive) to `end` (exclusive), UTC days, and return the running job.
 
+        `format` is what the result shall be, such as `parquet`, where the server offers it (RequestInvalid if not).
         With `patient`, a rule that refuses for now is waited out, ten minutes at most. Raises RequestInvalid with
         `details`, UnknownDataset, NotPermitted, NotAuthenticated, ComeBackLater, ServerUnreachable.
         """
         body = {"entityName": dataset, "version": str(version), "startDate": _day(start), "endDate": _day(end)}
-        return submit_patiently(lambda: self._submit(body), progress) if patient else self._submit(body)
+        if format != CSV:
+            body["format"] = format
+        job = submit_patiently(lambda: self._submit(body), progress) if patient else self._submit(body)
+        job.expect(format)
+        return job
 
     def jobs(self) -> list[Job]:
         """List the tenant's jobs, newest first; raises NotPermitted, NotAuthenticated, ServerUnreachable."""
@@ -81,16 +87,18 @@ class DataExtraction:
         end: date | str,
         to: Path | str,
         *,
+        format: str = CSV,  # noqa: A002 - the wire's own name
         progress: ProgressCallback | None = None,
         wait_seconds: float | None = None,
     ) -> Download:
         """Extract a range into the file `to`: submit, wait for `wait_seconds` at most (None: without end), download.
 
+        The file is CSV, or of the `format` asked for if the server offers it; its name is yours to choose.
         A rule that refuses for now is waited out. Ctrl-C while waiting cancels the job, for an unfinished job keeps
         other users of the tenant waiting. Raises what `submit`, `Job.wait` and `Job.download` raise.
         """
         check_target(Path(to))
-        job = self.submit(dataset, version, start, end, patient=True, progress=progress)
+        job = self.submit(dataset, version, start, end, format=format, patient=True, progress=progress)
         try:
             job.wait(wait_seconds, progress)
         except KeyboardInterrupt:

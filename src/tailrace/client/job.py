@@ -1,5 +1,6 @@
 """One extraction as the client sees it: asks for its status, waits, downloads, cancels."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from tailrace.client.tokens import TokenConnection
 from tailrace.client.waiting import Pauses, wait_for_end
 from tailrace.errors import ClientError, UnknownJob
 
+CSV = "csv"
 JOBS_PATH = "/data-extraction/v1/jobs"
 _PAUSES = Pauses(0.05, 1.0)
 _SUCCEEDED, _RUNNING = "SUCCEEDED", "RUNNING"
@@ -22,7 +24,7 @@ class Job:
     """One extraction; `status` is what the last call told.
 
     `status` is `RUNNING`, `SUCCEEDED`, `FAILED`, `CANCELLED` or `EXPIRED`; `error_message` says why there is no result;
-    `slices_done` and `slices_total` are known while it runs, if the server tells them.
+    `slices_done` and `slices_total` are known while it runs, if the server tells them; `format` is what the result is.
     """
 
     def __init__(self, connection: TokenConnection, job_id: str, status: str = _RUNNING) -> None:
@@ -33,10 +35,17 @@ class Job:
         self.error_message = ""
         self.slices_done = 0
         self.slices_total: int | None = None
+        self.format = CSV
+        self._expected: str | None = None
+        self._rows = 0
 
     def __repr__(self) -> str:
         """Show id and status."""
         return f"Job(id={self.id!r}, status={self.status!r})"
+
+    def expect(self, name: str) -> None:
+        """Note what was asked for: a server that knows no formats may have made CSV all the same."""
+        self._expected = name
 
     def refresh(self) -> Self:
         """Ask for the status once; raises UnknownJob, NotPermitted, NotAuthenticated, ServerUnreachable."""
@@ -63,7 +72,9 @@ class Job:
         A lost connection is resumed. Raises ClientError when the job has no result or the file cannot be written,
         DownloadDamaged when the bytes are not those announced, ServerUnreachable when the server stays away.
         """
-        return fetch_file(self._connection.http, self._link, Path(path), progress)
+        saved = fetch_file(self._connection.http, self._link, Path(path), progress)
+        # Only the records of CSV can be counted as they come.
+        return saved if self.format == CSV else replace(saved, rows=self._rows)
 
     def _ask(self) -> httpx2.Response:
         return self._connection.send("GET", f"{JOBS_PATH}/{self.id}")
@@ -92,12 +103,16 @@ class Job:
         status, result = _read_status(read_json(response))
         self.status = status
         self.error_message = str(result.get("errorMessage") or result.get("messageError") or "")
+        self.format = response.headers.get("Tailrace-Format", CSV)
+        self._rows = _number(response.headers.get("Tailrace-Rows", ""))
         self.slices_done, self.slices_total = _slices(response.headers.get("Tailrace-Progress", ""))
         return str(result.get("url") or "")
 
     def _ended(self) -> Self:
         """Return a job that has succeeded; raises ClientError for any other."""
         if self.status == _SUCCEEDED:
+            if self._expected not in (None, self.format):
+                raise ClientError(f"The result of job {self.id} is {self.format}; the server knows no other formats.")
             return self
         if self.status == _RUNNING:
             raise ClientError(f"Job {self.id} is still running; wait for it first.")
@@ -119,3 +134,7 @@ def _slices(text: str) -> tuple[int, int | None]:
     if not (done.isascii() and done.isdigit() and total.isascii() and total.isdigit()):
         return 0, None
     return min(int(done), int(total)), int(total)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -55,6 +55,8 @@ class Format(Protocol):
     media_type: str
     grouped: bool
     """Whether a lead can hold the beginning of a group of records, which a page must repeat."""
+    row_bytes: int
+    """What every record has besides its values, more or less; 0 for little. Slices hold fewer rows where it is much."""
 
     def head(self) -> bytes:
         """The bytes before the first record's lead."""

@@ -31,6 +31,7 @@ class CsvFormat:
     extension = "csv"
     media_type = "text/csv; charset=utf-8"
     grouped = False
+    row_bytes = 0
 
     def __init__(self, fields: tuple[Field, ...], *, spreadsheet_safe: bool, backslash_plus: bool) -> None:
         """Take the columns in wire order."""

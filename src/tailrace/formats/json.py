@@ -1,19 +1,15 @@
 """JSON, flat or as a tree, as section 8.3 of the SmartSync specification says (SS-821 to SS-827)."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tailrace.formats.base import Field, quote_text, replace_signs, write_value
+from tailrace.formats.base import Field, quote_text, write_value
+from tailrace.formats.json_text import quote, quote_in_sql
 from tailrace.formats.tree import Branch, Leaf, Node, Repeated, bind_tree
 
 # Written without quotes (SS-823).
 _BARE = {"integer", "decimal", "boolean"}
-# DuckDB writes these with capital letters (SS-823).
-_CAPITALS = {rf"\u00{high}{low}": rf"\u00{high}{low.lower()}" for high in "01" for low in "ABCDEF"}
-# Stands for an escaped backslash for a while; as a control character it is never part of what DuckDB wrote.
-_MARK = "chr(1)"
 _EMPTY = '""'
 
 
@@ -27,7 +23,7 @@ def create(fields: Sequence[Field], options: Mapping[str, Any]) -> "JsonFormat":
         return JsonFormat("[", "]", _write_object(list(_members(fields, keep=keep)), keep=keep))
     tree = bind_tree(options["tree"], fields)
     row = _tree_object(tree.record.children, keep=keep)
-    return JsonFormat(f"{{{_quote(tree.root)}:{{{_quote(tree.record.name)}:[", "]}}", row)
+    return JsonFormat(f"{{{quote(tree.root)}:{{{quote(tree.record.name)}:[", "]}}", row)
 
 
 class JsonFormat:
@@ -36,6 +32,7 @@ class JsonFormat:
     extension = "json"
     media_type = "application/json"
     grouped = False
+    row_bytes = 0
 
     def __init__(self, opening: str, closing: str, row: str) -> None:
         """Take the brackets around the records, and the SQL of one record."""
@@ -133,7 +130,7 @@ def _members(fields: Sequence[Field], *, keep: bool) -> Iterator[_Member]:
 def _value_member(name: str, field: Field, value: str, *, keep: bool) -> _Member:
     """A value that is text in quotes, or else a number or truth value without."""
     if field.type == "text":
-        text = _quote_in_sql(value)
+        text = quote_in_sql(value)
         return _Member(f"{value} <> ''", _key(name), (_or_empty(text) if keep else _or_null(text),))
     has = f"{value} IS NOT NULL"
     if field.type in _BARE:
@@ -148,7 +145,7 @@ def _data_member(name: str, fields: Sequence[Field], *, keep: bool) -> _Member:
     for field in fields:
         value = _value_member("value", field, field.reference, keep=keep)
         closing = "'}'" if keep else f"CASE WHEN {value.has} THEN '}}' END"
-        start = f"{{{_key('name')}{_quote(field.label)},{value.start}"
+        start = f"{{{_key('name')}{quote(field.label)},{value.start}"
         items.append(_Member(value.has, start, (*value.parts, closing)))
     return _enclose(name, _any(items), "[]", list(_join(items, "", keep=keep)), keep=keep)
 
@@ -176,7 +173,7 @@ def _tree_member(node: Node, *, keep: bool) -> _Member:
 def _attribute_member(node: Leaf, *, keep: bool) -> _Member:
     """An object that says which id this is, and the id if there is one."""
     name, label = node.attribute or ("", "")
-    which = _Member("true", _key(name), (quote_text(_quote(label)),))
+    which = _Member("true", _key(name), (quote_text(quote(label)),))
     value = _value_member("value", node.field, node.value, keep=keep)
     return _Member("true", _key(node.name), (_write_object([which, value], keep=keep),))
 
@@ -201,7 +198,7 @@ def _enclose(name: str, has: str, around: str, parts: Sequence[str], *, keep: bo
 
 
 def _key(name: str) -> str:
-    return f"{_quote(name)}:"
+    return f"{quote(name)}:"
 
 
 def _or_empty(text: str) -> str:
@@ -210,19 +207,3 @@ def _or_empty(text: str) -> str:
 
 def _or_null(text: str) -> str:
     return f"nullif({text}, '{_EMPTY}')"
-
-
-def _quote_in_sql(value: str) -> str:
-    """SQL for a text with its quotes and escapes, null for null.
-
-    DuckDB's own is nearly right; what it escapes with capital letters is mended where there is any.
-    """
-    text = f"CAST(to_json({value}) AS VARCHAR)"
-    mended = f"replace({text}, '\\\\', {_MARK})"
-    mended = f"replace({replace_signs(mended, _CAPITALS)}, {_MARK}, '\\\\')"
-    return f"CASE WHEN contains({text}, '\\u00') THEN {mended} ELSE {text} END"
-
-
-def _quote(text: str) -> str:
-    """Quote a text known beforehand, by the same rule."""
-    return json.dumps(text, ensure_ascii=False)

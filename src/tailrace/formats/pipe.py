@@ -26,6 +26,7 @@ class PipeFormat:
     extension = "pipe"
     media_type = "text/plain; charset=utf-8"
     grouped = False
+    row_bytes = 0
 
     def __init__(self, fields: tuple[Field, ...], *, header: bool, sort: tuple[str, ...]) -> None:
         """Take the columns in output order."""

@@ -34,6 +34,7 @@ class XmlFormat:
 
     extension = "xml"
     media_type = "application/xml; charset=utf-8"
+    row_bytes = 0
 
     def __init__(self, tree: Tree) -> None:
         """Take the elements and the columns that fill them."""

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from tailrace.database.pool import Database
 from tailrace.errors import UnknownJob
+from tailrace.jobs.kinds import media_type
 from tailrace.jobs.model import SHOWN_STATE, JobView, Request
-from tailrace.plugins import load_plugin
 from tailrace.storage.base import Storage
 
 # Digits of a time in milliseconds until the year 5138.
@@ -95,11 +95,6 @@ def name_file(result: Download | JobView) -> str:
     """Name the file a result is saved as (CX-510)."""
     dates = f"{result.start_date}_{result.end_date}"
     return f"{result.dataset}_v{result.version}_{dates}_{result.id}.{result.format}"
-
-
-def media_type(name: str) -> str:
-    """Tell what `Content-Type` says of a format."""
-    return str(load_plugin("tailrace.formats", name).create((), {}).media_type)
 
 
 def sign_link(link_key: bytes, job: JobView, life_seconds: int) -> str:

@@ -165,10 +165,11 @@ class Source(_Bucket):
 
 # Nothing may stand beside it: a pattern for the tenant `a` must not be one for `ab` too.
 _WHOLE_TENANT = re.compile(r"(?<=[/=])\{tenant\}(?=/|\.parquet$)")
+FormatOffered = Literal["csv.gz", "csv.zst", "ndjson", "ndjson.gz", "ndjson.zst", "parquet"]
 
 
 class DatasetSettings(Group):
-    """What is special about one dataset: where its rows are, if not loaded into Tailrace."""
+    """What is special about one dataset: where its rows are, if not loaded into Tailrace, and formats besides CSV."""
 
     source: str | None = Field(
         None, description="Name of the group of `sources` that has its rows. Not set: rows loaded into Tailrace."
@@ -190,6 +191,12 @@ class DatasetSettings(Group):
     )
     columns: dict[str, str] = Field(
         {}, description="Stored columns that are not columns of the same name: each with its SQL over the rows."
+    )
+    formats: tuple[FormatOffered, ...] = Field(
+        (),
+        max_length=6,
+        description="Formats that callers of the Data Extraction API may ask for with `format`, besides `csv`. None: "
+        "the API is exactly the vendor's.",
     )
 
     @model_validator(mode="after")

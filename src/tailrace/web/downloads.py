@@ -3,12 +3,14 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from tailrace.errors import StorageUnavailable
 from tailrace.jobs import results
+from tailrace.jobs.kinds import media_type
 from tailrace.jobs.results import Download
 from tailrace.web.errors import Refusal
 from tailrace.web.requests import State
@@ -18,6 +20,14 @@ router = APIRouter(tags=["Download"])
 
 _ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _LONGEST_POSITION = 18
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_FILES: dict[str, Any] = {
+    "text/csv": {"schema": {"type": "string"}},
+    "application/x-ndjson": {"schema": {"type": "string"}},
+    "application/gzip": _BYTES,
+    "application/zstd": _BYTES,
+    "application/vnd.apache.parquet": _BYTES,
+}
 
 
 @router.get(
@@ -25,7 +35,7 @@ _LONGEST_POSITION = 18
     summary="Fetch a result through its signed link",
     operation_id="download",
     responses={
-        200: {"description": "The whole file.", "content": {"text/csv": {"schema": {"type": "string"}}}},
+        200: {"description": "The whole file.", "content": _FILES},
         206: {"description": "The range asked for."},
         403: {"description": "The link is too old, changed or unknown."},
         404: {"description": "No link looks like this."},
@@ -66,7 +76,7 @@ def _open(state: WebState, key: str, expires: str, start: int, end: int) -> Iter
 
 def _headers(found: Download, etag: str) -> dict[str, str]:
     return {
-        "Content-Type": results.media_type(found.format),
+        "Content-Type": media_type(found.format),
         "Content-Disposition": f'attachment; filename="{results.name_file(found)}"',
         "Accept-Ranges": "bytes",
         "ETag": etag,

@@ -48,7 +48,7 @@ class _Child:
         self._lock = threading.Lock()
 
     def run(self, tasks: BinaryIO) -> None:
-        for package in ("tailrace.engines", "tailrace.formats", "tailrace.storage"):
+        for package in ("tailrace.engines", "tailrace.formats", "tailrace.storage", "tailrace.worker.packing"):
             for name in plugin_names(package):
                 load_plugin(package, name)
         self._say({"event": "ready"})

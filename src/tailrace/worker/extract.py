@@ -15,10 +15,12 @@ from tailrace.engines.base import Block, Engine, Program, Scan, Selection, Slice
 from tailrace.errors import EngineBroken, ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
 from tailrace.faults import fault_point
 from tailrace.formats.base import Format, quote_name, sql_type, write_order
+from tailrace.jobs.kinds import split_kind
 from tailrace.jobs.model import Limits, RangeRows, Request, Result
 from tailrace.plugins import load_plugin
 from tailrace.storage.base import Storage
 from tailrace.worker.output import Output
+from tailrace.worker.shape import choose_shape
 
 Report = Callable[[int, int], None]
 
@@ -55,17 +57,29 @@ def extract(task: Task, report: Report) -> Result:
     `report(done, total)` is told of every finished slice. Raises ExtractionFailed and its kinds; nothing is left
     in the store then.
     """
+    try:
+        return _extract(task, report, 0)
+    except OutOfMemory:
+        if not split_kind(task.request.format)[1]:
+            raise
+        # Packing makes do with little memory, which very long rows may need more than.
+        return _extract(task, report, int(task.engine_options["memory_mb"]))
+
+
+def _extract(task: Task, report: Report, packing_mb: int) -> Result:
+    if task.request.format == "parquet":
+        # The conversion keeps a core busy, and needs memory.
+        task = replace(task, threads=max(1, task.threads - 1))
     storage: Storage = load_plugin("tailrace.storage", task.storage).open_store(task.storage_options)
-    fields = tuple(replace(field, plain=field.source in task.plain) for field in task.request.fields)
-    shape: Format = load_plugin("tailrace.formats", task.request.format).create(fields, task.request.options)
-    with _scanned(task) as scan, _Engines(task) as engines:
+    shape, open_packer = choose_shape(task.request, task.plain, str(task.engine_options["scratch"]), packing_mb)
+    with _scanned(task, shape) as scan, _Engines(task) as engines:
         with engines.lend() as engine:
             slices, expected = engine.plan(scan), engine.count(scan)
             replaced = 0 if shape.replaced() == "0" else engine.sum(scan, shape.replaced())
         _check_rows(expected, task.request.limits)
         fault_point("child.source_open")
         engines.open(len(slices))
-        with Output(storage, task.key, task.request) as output:
+        with Output(storage, task.key, task.request, open_packer) as output:
             _write(output, shape, _Rendered(engines, scan, slices, shape, output.lead_of(shape)), report)
             if output.rows != expected:
                 raise ExtractionFailed(f"rendered {output.rows} rows where the source has {expected}")
@@ -101,11 +115,11 @@ def _write(output: Output, shape: Format, slices: "_Rendered", report: Report) -
 
 
 @contextmanager
-def _scanned(task: Task) -> Iterator[Scan]:
+def _scanned(task: Task, shape: Format) -> Iterator[Scan]:
     """Say what to read; rows that are to be computed are, and their file is removed in the end."""
     rows = task.request.rows
     if isinstance(rows, RangeRows):
-        yield _range(task, rows)
+        yield _range(task, rows, shape)
     elif task.program is None:
         raise ExtractionFailed("rows are to be computed, but no program says how")
     else:
@@ -113,7 +127,7 @@ def _scanned(task: Task) -> Iterator[Scan]:
             yield _computed(task, task.program, f"{folder}/rows.parquet")
 
 
-def _range(task: Task, rows: RangeRows) -> Scan:
+def _range(task: Task, rows: RangeRows, shape: Format) -> Scan:
     # Rows that are the same in all that is written may change places; Tailrace's own have a key instead.
     last = (quote_name(ROW_KEY),) if task.selection is None else write_order(rows.column, task.request.fields)[1:]
     return Scan(
@@ -128,6 +142,7 @@ def _range(task: Task, rows: RangeRows) -> Scan:
             for field in {field.source: field for field in (*task.request.fields, *rows.order)}.values()
         ),
         selection=task.selection,
+        row_bytes=shape.row_bytes,
     )
 
 

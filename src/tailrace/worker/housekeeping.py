@@ -106,8 +106,12 @@ class Housekeeping:
         old = [found for found in store.list_objects() if found.written_at < before]
         # In this order: a job that finishes between the two is among the first or has published by the second.
         at_work = results.unfinished_jobs(self._runtime.database, [job for job in map(_job_of, old) if job])
-        published = results.published_keys(self._runtime.database, [_result_key(found) for found in old])
-        orphans = [found for found in old if _job_of(found) not in at_work and _result_key(found) not in published]
+        published = results.published_keys(
+            self._runtime.database, [key for found in old for key in _result_keys(found)]
+        )
+        orphans = [
+            found for found in old if _job_of(found) not in at_work and published.isdisjoint(_result_keys(found))
+        ]
         removed = 0
         for orphan in orphans:
             hold()
@@ -168,10 +172,10 @@ def _with_companions(key: str) -> list[str]:
     return [*(f"{key}.{ending}" for ending in COMPANIONS), key]
 
 
-def _result_key(found: StoredObject) -> str:
-    """Name the result an object is, or is kept beside."""
+def _result_keys(found: StoredObject) -> set[str]:
+    """Name the result an object may be, and the one it may be kept beside: `….csv.gz` can be a result of its own."""
     key, _, ending = found.key.rpartition(".")
-    return key if ending in COMPANIONS else found.key
+    return {found.key, key} if ending in COMPANIONS else {found.key}
 
 
 def _job_of(found: StoredObject) -> UUID | None:

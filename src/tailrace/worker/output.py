@@ -1,11 +1,9 @@
-"""Where rendered rows go: one object, and beside it, if asked for, its gzip form and an index of its records."""
+"""Where rendered rows go: one object, packed if asked for; or beside it its gzip form and an index of its records."""
 
 import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Self
-
-from isal import isal_zlib
 
 from tailrace.engines.base import Block
 from tailrace.errors import ResultTooLarge
@@ -13,10 +11,8 @@ from tailrace.formats.base import Format
 from tailrace.jobs.index import IndexWriter
 from tailrace.jobs.model import Request, Result
 from tailrace.storage.base import Storage, Writer
-
-# The level beyond which a result takes longer without getting much smaller.
-_GZIP_LEVEL = 1
-_GZIP_FORM = 16 + isal_zlib.MAX_WBITS
+from tailrace.worker.packing.base import OpenPacker, Packing
+from tailrace.worker.packing.gz import compressor
 
 
 class Output:
@@ -25,9 +21,14 @@ class Output:
     A context manager: objects exist, whole, when it ends well, and not at all otherwise.
     """
 
-    def __init__(self, storage: Storage, key: str, request: Request) -> None:
-        """Prepare; objects are begun when the context is entered."""
+    def __init__(self, storage: Storage, key: str, request: Request, open_packer: OpenPacker | None = None) -> None:
+        """Prepare; objects are begun when the context is entered.
+
+        With a packer, what the object holds is what comes of it, and `bytes` counts that.
+        """
         self._storage, self._key, self._request = storage, key, request
+        self._open_packer = open_packer
+        self._packing: Packing | None = None
         self._stack = ExitStack()
         self._sha256 = hashlib.sha256()
         self._gzip: _Gzip | None = None
@@ -45,6 +46,8 @@ class Output:
             if "index" in self._request.companions:
                 self._index = IndexWriter(stack.enter_context(self._storage.create(f"{self._key}.index")).write)
                 stack.push(_if_well(self._index.finish))
+            if self._open_packer is not None:
+                self._packing = stack.enter_context(Packing(self._open_packer(self._store), lambda: self.rows))
             self._stack = stack.pop_all()
         return self
 
@@ -59,6 +62,12 @@ class Output:
 
     def add(self, data: memoryview | bytes) -> None:
         """Append bytes that are no rows; raises ResultTooLarge and StorageUnavailable."""
+        if self._packing is not None:
+            self._packing.add(data)
+        else:
+            self._store(data)
+
+    def _store(self, data: memoryview | bytes) -> None:
         self.bytes += len(data)
         if self.bytes > self._request.limits.max_result_bytes:
             raise ResultTooLarge(f"The result is larger than {self._request.limits.max_result_bytes} bytes")
@@ -95,7 +104,7 @@ class _Gzip:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_FORM)
+        self._packer = compressor()
         self.bytes = 0
 
     def write(self, data: memoryview | bytes) -> None:

@@ -12,6 +12,8 @@ from tailrace.engines.base import Scan, Slice
 # statement, about 10 ms) does not show. A few whole row groups of those intake writes, so that none is read twice.
 _ROWS_PER_SLICE = 49_152
 _BYTES_PER_SLICE = 32 * 2**20
+# What values are reckoned to take of a rendered row; one with much else besides is longer, and as many fewer are held.
+_VALUE_BYTES = 200
 _MOST_READS = 3
 
 
@@ -70,11 +72,12 @@ def _cuts(scan: Scan, groups: Sequence[RowGroup]) -> Iterator[Any]:
     Any cut is right, as slices are ranges of values; these are only chosen to make them of a size.
     """
     last, rows, size = scan.start, 0, 0
+    enough = _enough(scan)
     for group in groups:
-        pieces = max(1, math.ceil(group.bytes / _BYTES_PER_SLICE), math.ceil(group.rows / (2 * _ROWS_PER_SLICE)))
+        pieces = max(1, math.ceil(group.bytes / _BYTES_PER_SLICE), math.ceil(group.rows / (2 * enough)))
         for piece in range(pieces):
             at = _between(group.least, group.greatest, piece, pieces)
-            full = rows >= _ROWS_PER_SLICE or size >= _BYTES_PER_SLICE
+            full = rows >= enough or size >= _BYTES_PER_SLICE
             if full and at is not None and last < at < scan.end:
                 yield at
                 last, rows, size = at, 0, 0
@@ -98,3 +101,7 @@ def _files_of(groups: Sequence[RowGroup], start: Any, end: Any) -> tuple[str, ..
 
 def _may_hold(group: RowGroup, start: Any, end: Any) -> bool:
     return group.least is None or group.greatest is None or (group.least < end and group.greatest >= start)
+
+
+def _enough(scan: Scan) -> int:
+    return max(1, _ROWS_PER_SLICE * _VALUE_BYTES // (_VALUE_BYTES + scan.row_bytes))

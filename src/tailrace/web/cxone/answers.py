@@ -28,12 +28,20 @@ def describe_job(state: WebState, job: JobView) -> JsonAnswer:
     profile = state.runtime.settings.cxone.profile
     url = make_link(state, job) if job.state == "succeeded" else None
     body = {"jobStatus": {"id": str(job.id), "status": STATUS[job.state], "result": _result(job, url, profile)}}
-    headers = {}
+    headers = _describe_format(job)
     if STATUS[job.state] == "RUNNING":
-        headers = {"Retry-After": _NEXT_POLL_SECONDS}
+        headers["Retry-After"] = _NEXT_POLL_SECONDS
         if job.slices_total:
             headers["Tailrace-Progress"] = f"{job.slices_done}/{job.slices_total}"
     return JsonAnswer(body, 200 if profile == "live" else 202, headers)
+
+
+def _describe_format(job: JobView) -> dict[str, str]:
+    """Tell what was asked for if it is not CSV, and how many rows there are, as others cannot just be counted."""
+    if job.format == "csv":
+        return {}
+    rows = {} if job.result_rows is None else {"Tailrace-Rows": str(job.result_rows)}
+    return {"Tailrace-Format": job.format, **rows}
 
 
 def make_link(state: WebState, job: JobView) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NoReturn
@@ -9,20 +10,26 @@ from typing import Any, NoReturn
 from tailrace.errors import RequestInvalid
 
 _MEMBERS = ("entityName", "version", "startDate", "endDate")
+_FORMAT = "format"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 _LONGEST_ECHO = 100
+CSV = "csv"
 NOT_AN_OBJECT = "Request body is not a JSON object"
 
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """A request whose form is right; whether the entity exists is not yet known."""
+    """A request whose form is right; whether the entity exists is not yet known.
+
+    `format` is Tailrace's extension.
+    """
 
     entity: str
     version: str
     start_date: date
     end_date: date
+    format: str = CSV
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -36,10 +43,13 @@ def read_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def read_export_request(body: bytes, *, max_range_days: int, strict: bool) -> ExportRequest:
+def read_export_request(
+    body: bytes, *, max_range_days: int, strict: bool, formats: Callable[[str], Sequence[str]]
+) -> ExportRequest:
     """Read an `exportRequest`; raises RequestInvalid with every fault, in the documented order.
 
-    `strict` refuses unknown members, as profile `documented` does (CX-207).
+    `strict` refuses unknown members, as profile `documented` does (CX-207). `formats` tells what a dataset offers
+    besides CSV; without any, `format` is a member like any other that is not known.
     """
     members = read_object(body)
     faults: list[str] = []
@@ -49,11 +59,14 @@ def read_export_request(body: bytes, *, max_range_days: int, strict: bool) -> Ex
     end = _read_date(members, "endDate", faults)
     if start and end:
         faults += _check_range(start, end, max_range_days)
+    offered = formats(entity) if entity is not None else ()
+    wanted = _read_format(members, offered, faults) if offered else CSV
     if strict:
-        faults += [f"Unknown field: '{name[:_LONGEST_ECHO]}'" for name in members if name not in _MEMBERS]
+        known = (*_MEMBERS, _FORMAT) if offered else _MEMBERS
+        faults += [f"Unknown field: '{name[:_LONGEST_ECHO]}'" for name in members if name not in known]
     if faults or entity is None or version is None or start is None or end is None:
         raise RequestInvalid("Invalid request", details=tuple(faults))
-    return ExportRequest(entity, version, start, end)
+    return ExportRequest(entity, version, start, end, wanted)
 
 
 def _read_text(members: dict[str, Any], name: str, faults: list[str]) -> str | None:
@@ -80,6 +93,16 @@ def _read_date(members: dict[str, Any], name: str, faults: list[str]) -> date | 
     if value is None or not _FIRST_YEAR <= value.year <= _LAST_YEAR:
         faults.append(f"{name} must be a date in the form yyyy-MM-dd")
         return None
+    return value
+
+
+def _read_format(members: dict[str, Any], offered: Sequence[str], faults: list[str]) -> str:
+    value = members.get(_FORMAT)
+    if value is None:
+        return CSV
+    if not isinstance(value, str) or value not in (CSV, *offered):
+        faults.append(f"format must be one of: {', '.join((CSV, *offered))}")
+        return CSV
     return value
 
 

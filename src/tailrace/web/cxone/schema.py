@@ -29,6 +29,12 @@ EXPORT_REQUEST = _object(
     version={"type": "string", "examples": ["3"]},
     startDate=_DATE,
     endDate={**_DATE, "examples": ["2019-05-29"], "description": "The date from which to stop; not before startDate."},
+    format={
+        "type": "string",
+        "enum": ["csv", "csv.gz", "csv.zst", "ndjson", "ndjson.gz", "ndjson.zst", "parquet"],
+        "default": "csv",
+        "description": "What the file shall be (an extension): known only for datasets that offer more than CSV.",
+    },
 )
 LINK = _object(("url",), url={"type": "string", "format": "uri"})
 REFRESH = _object(("token",), token=_TEXT)

@@ -14,8 +14,8 @@ from tailrace.jobs.idempotency import Repeatable
 from tailrace.jobs.model import Limits
 from tailrace.jobs.ranges import resolve_range
 from tailrace.jobs.submit import Caller, Order, Rules, submit
-from tailrace.settings import Cxone
-from tailrace.web.cxone.body import ExportRequest, read_export_request
+from tailrace.settings import Cxone, Settings
+from tailrace.web.cxone.body import CSV, ExportRequest, read_export_request
 from tailrace.web.state import WebState
 
 DIALECT = "cxone"
@@ -25,7 +25,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,128}")
 def accept(request: Request, state: WebState, body: bytes, caller: Principal, *, repeatable: bool = False) -> UUID:
     """Accept a job or raise what is wrong; with `repeatable` the request's Idempotency-Key counts."""
     settings = state.runtime.settings.cxone
-    wanted = _read(request, body, settings)
+    wanted = _read(request, body, state.runtime.settings)
     repeated = _read_key(request, wanted) if repeatable and settings.extension_idempotency else None
     dataset = next((one for one in offered(state) if (one.name, one.version) == (wanted.entity, wanted.version)), None)
     if dataset is None:
@@ -45,12 +45,16 @@ def offered(state: WebState) -> list[Dataset]:
     return [dataset for dataset in state.runtime.catalog if not (hide and dataset.partial)]
 
 
-def _read(request: Request, body: bytes, settings: Cxone) -> ExportRequest:
+def _read(request: Request, body: bytes, settings: Settings) -> ExportRequest:
     media_type = request.headers.get("content-type")
     if media_type is not None and media_type.partition(";")[0].strip().lower() != "application/json":
         raise RequestInvalid("Invalid request", details=("Content-Type must be application/json",))
-    strict = settings.profile == "documented"
-    return read_export_request(body, max_range_days=settings.max_range_days, strict=strict)
+
+    def formats(entity: str) -> tuple[str, ...]:
+        return settings.datasets[entity].formats if entity in settings.datasets else ()
+
+    strict, days = settings.cxone.profile == "documented", settings.cxone.max_range_days
+    return read_export_request(body, max_range_days=days, strict=strict, formats=formats)
 
 
 def _read_key(request: Request, wanted: ExportRequest) -> Repeatable | None:
@@ -61,6 +65,8 @@ def _read_key(request: Request, wanted: ExportRequest) -> Repeatable | None:
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise RequestInvalid("Invalid request", details=("Idempotency-Key is not valid",))
     asked = [wanted.entity, wanted.version, wanted.start_date.isoformat(), wanted.end_date.isoformat()]
+    if wanted.format != CSV:
+        asked.append(wanted.format)
     return Repeatable(key, sha256(json.dumps(asked).encode()).digest())
 
 
@@ -75,7 +81,7 @@ def _order(dataset: Dataset, wanted: ExportRequest, settings: Cxone) -> Order:
         dataset,
         wanted.start_date,
         wanted.end_date,
-        format_name="csv",
+        format_name=wanted.format,
         limits=limits,
         # CX-613: the backslash is the live service's; the column's mark counts in that profile alone.
         options={"spreadsheet_safe": settings.spreadsheet_safe, "backslash_plus": settings.profile == "live"},

@@ -1,0 +1,34 @@
+"""From a request to what writes its result: the format whose text is rendered, and what packs it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from tailrace.formats.base import Field, Format
+from tailrace.jobs.kinds import split_kind
+from tailrace.jobs.model import Request
+from tailrace.plugins import load_plugin
+from tailrace.worker.packing.base import Means, OpenPacker
+
+
+def choose_shape(
+    request: Request, plain: Sequence[str], scratch: str, packing_mb: int
+) -> tuple[Format, OpenPacker | None]:
+    """Make the format, with the columns that need no escaping marked, and the packing if there is one.
+
+    `packing_mb` is memory for packing where much is known to be needed; 0 asks for as little as will usually do.
+    """
+    text, packing = split_kind(request.format)
+    fields = tuple(replace(field, plain=field.source in plain) for field in request.fields)
+    if not packing:
+        return _make_format(text, fields, request.options), None
+    module = load_plugin("tailrace.worker.packing", packing)
+    fields, options = module.as_rendered(fields, request.options)
+    means = Means(fields, scratch, packing_mb)
+    return _make_format(text, fields, options), partial(module.open_packer, means=means)
+
+
+def _make_format(name: str, fields: Sequence[Field], options: Mapping[str, Any]) -> Format:
+    made: Format = load_plugin("tailrace.formats", name).create(fields, options)
+    return made
