@@ -71,7 +71,7 @@ def store_table(folder: Path, parts: list[list[tuple]], find_database: Callable[
     kinds = {"text": "text", "integer": "bigint", "decimal": "numeric", "datetime": "timestamptz", "date": "date"}
     declared = ", ".join(f"{field.source} {kinds.get(field.type, field.type)}" for field in FIELDS)
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SET TimeZone = 'UTC'; CREATE TABLE rows (tenant text, {declared})")
+        cursor.execute(f"SET TimeZone = 'UTC'; DROP TABLE IF EXISTS rows; CREATE TABLE rows (tenant text, {declared})")
         with cursor.copy("COPY rows FROM STDIN") as copy:
             for row in (row for rows in parts for row in rows):
                 copy.write_row(["acme", *row[:-1]])
@@ -82,7 +82,12 @@ def store_table(folder: Path, parts: list[list[tuple]], find_database: Callable[
 
 
 STORE = {"duckdb": store_parquet, "lake": store_lake, "postgresql": store_table}
-SLICES = {"postgresql": "tailrace.engines.postgresql"}
+
+
+def rows_per_slice(engine: str) -> str:
+    """Name what says how many rows a slice should have."""
+    module = "postgresql" if engine == "postgresql" else "parquet.slices"
+    return f"tailrace.engines.{module}._ROWS_PER_SLICE"
 
 
 def break_file(task, damage: str) -> None:
@@ -168,7 +173,8 @@ def make_task(request, engine, tmp_path):
             storage_options={"folder": str(tmp_path / "results")},
             threads=threads,
         )
-        return replace(task, **STORE[engine](tmp_path, parts, find_database))
+        stored = STORE[engine](tmp_path, parts, find_database)
+        return replace(task, **stored | {"engine_options": {**task.engine_options, **stored.get("engine_options", {})}})
 
     return make
 
@@ -184,7 +190,7 @@ def run(task, reports=None):
 @pytest.mark.parametrize("threads", [1, 2, 8])
 @pytest.mark.parametrize("slice_rows", [100, 5_000, 10**9])
 def test_threads_and_slices_do_not_show(make_task, engine, monkeypatch, threads, slice_rows):
-    monkeypatch.setattr(f"{SLICES.get(engine, 'tailrace.engines.parquet.slices')}._ROWS_PER_SLICE", slice_rows)
+    monkeypatch.setattr(rows_per_slice(engine), slice_rows)
     parts = [sorted(make_rows(6_000, seed), key=itemgetter(0)) for seed in range(3)]
     rows = [row for part in parts for row in part]
     reports = []
@@ -200,7 +206,7 @@ def test_threads_and_slices_do_not_show(make_task, engine, monkeypatch, threads,
 def test_ties_are_ordered_by_written_text_and_then_by_the_row_key_or_all_that_is_written(
     make_task, engine, monkeypatch
 ):
-    monkeypatch.setattr(f"{SLICES.get(engine, 'tailrace.engines.parquet.slices')}._ROWS_PER_SLICE", 500)
+    monkeypatch.setattr(rows_per_slice(engine), 500)
     parts = [make_rows(3_000, seed, instants=7) for seed in range(3)]
     for part in parts:
         random.Random(1).shuffle(part)

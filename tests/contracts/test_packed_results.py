@@ -8,7 +8,7 @@ from operator import itemgetter
 import duckdb
 import pytest
 
-from contracts.test_engines import expected, make_rows, make_task, run  # noqa: F401 - make_task is a fixture
+from contracts.test_engines import engine, expected, make_rows, make_task, rows_per_slice, run  # noqa: F401 - two are fixtures
 from tailrace.errors import ResultTooLarge
 from tailrace.plugins import plugin_names
 from tailrace.worker import extract
@@ -32,9 +32,9 @@ def test_every_packing_is_tried():
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_threads_and_slices_do_not_show(make_task, monkeypatch, name):  # noqa: F811
+def test_threads_and_slices_do_not_show(make_task, engine, monkeypatch, name):  # noqa: F811
     whole, data = run(of_format(make_task(PARTS, 1), name))
-    monkeypatch.setattr("tailrace.engines.duckdb._ROWS_PER_SLICE", 300)
+    monkeypatch.setattr(rows_per_slice(engine), 300)
     result, again = run(of_format(make_task(PARTS, 2), name))
     assert again == data
     assert result.rows == whole.rows > 5_000

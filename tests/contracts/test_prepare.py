@@ -33,7 +33,7 @@ COLUMNS = tuple((field.source, f'"{field.source}"') for field in FIELDS)
 
 
 # Engines over rows of an operator's own compute none; their own tests say so.
-READ_ONLY = {"postgresql"}
+READ_ONLY = {"lake", "postgresql"}
 
 
 @pytest.fixture(params=[name for name in plugin_names("tailrace.engines") if name not in READ_ONLY])
