@@ -7,6 +7,8 @@ from run_cli import Cli
 
 from s3_way import way_to
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def cli(tmp_path, database_url, monkeypatch):

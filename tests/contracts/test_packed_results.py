@@ -18,6 +18,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+pytestmark = pytest.mark.long
+
 FORMATS = ["ndjson", *(f"{text}.{packing}" for text in ("csv", "ndjson") for packing in ("gz", "zst")), "parquet"]
 PARTS = [sorted(make_rows(4_000, seed), key=itemgetter(0)) for seed in range(2)]
 

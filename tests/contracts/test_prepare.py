@@ -17,6 +17,8 @@ from tailrace.storage.local import open_store
 from tailrace.worker.extract import Task, extract
 from tailrace.worker.protocol import _read_program
 
+pytestmark = pytest.mark.long
+
 NAMES = Relation(
     "names",
     (("id", "BIGINT"), ("name", "VARCHAR"), ("since", "DATE"), ("seen_at", "TIMESTAMP"), ("open", "BOOLEAN")),

@@ -15,6 +15,8 @@ from tailrace.database.migrate import migrate
 from tailrace.database.pool import Database
 from tailrace.errors import DatabaseUnavailable
 
+pytestmark = pytest.mark.long
+
 AT_ONCE = 8
 PROGRAM = """
 import sys

@@ -13,6 +13,8 @@ from service import poll
 from tailrace.database.pool import Database
 from tailrace.errors import DatabaseUnavailable
 
+pytestmark = pytest.mark.long
+
 
 def test_after_all_connections_were_ended_the_next_statement_works(database, database_url):
     with ThreadPoolExecutor(8) as threads:

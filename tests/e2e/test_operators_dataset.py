@@ -7,6 +7,8 @@ import pytest
 from service import start_service
 from shifts import ASKED, TOML, chosen, expected, make_rows, put_catalog, write_csv, write_parquet
 
+pytestmark = pytest.mark.long
+
 WRITERS = {"csv": write_csv, "parquet": write_parquet}
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from shifts import ASKED, expected, make_rows, put_catalog, write_parquet
 
+pytestmark = pytest.mark.long
+
 QUICK = {"TAILRACE_CXONE__MIN_INTERVAL_S": "0"}
 COLUMNS = '[datasets.shifts.columns]\nshift_no = "no"\nremark_r = "remark"\n'
 TABLE = """

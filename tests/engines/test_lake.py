@@ -17,6 +17,8 @@ from tailrace.engines.base import Scan, Selection
 from tailrace.engines.lake import connect
 from tailrace.errors import SourceUnavailable
 
+pytestmark = pytest.mark.long
+
 START, END = datetime(2019, 5, 22), datetime(2019, 5, 24)
 COLUMNS = (("instant", "TIMESTAMP"), ("key", "VARCHAR"))
 ROW = "concat(strftime(instant, '%Y-%m-%dT%H'), ' ', key, chr(10))"

@@ -16,6 +16,8 @@ from tailrace.engines.postgresql import connect
 from tailrace.formats.base import Field, quote_name, write_order
 from tailrace.plugins import load_plugin
 
+pytestmark = pytest.mark.long
+
 ALL_OF_TIME = (datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))
 
 

@@ -13,6 +13,8 @@ from races.together import block, row_of, together, wait_for_all
 from service import poll
 from sizes import sizes
 
+pytestmark = pytest.mark.long
+
 MOST_ROUNDS = 200
 
 

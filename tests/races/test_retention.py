@@ -20,6 +20,8 @@ from tailrace.runtime import Runtime
 from tailrace.settings import Settings
 from tailrace.worker.housekeeping import Housekeeping
 
+pytestmark = pytest.mark.long
+
 FIRST_BYTES = 1000
 ENDINGS = ("", ".gz", ".index")
 

@@ -7,6 +7,8 @@ import pytest
 from service import poll
 from web.outages import no_database, no_store, silent_database
 
+pytestmark = pytest.mark.long
+
 READY = {"status": "ready", "checks": {"database": "ok", "migrations": "ok", "storage": "ok"}}
 
 

@@ -27,6 +27,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+pytestmark = pytest.mark.long
+
 FIELDS = (
     Field("Text, all of it", "text", "text", backslash_plus=True),
     Field("text", "whole", "integer"),

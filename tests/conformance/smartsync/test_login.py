@@ -13,6 +13,8 @@ from conformance.wire import listening_at, same
 from service import Service
 from tailrace.access.users import create_user, set_active
 
+pytestmark = pytest.mark.long
+
 NAMES = ("customerId", "userName", "password", "locale")
 MISSING = [f"Missing required parameter: '{name}'" for name in NAMES]
 NOT_AN_OBJECT = "Request body is not a JSON object"
