@@ -109,7 +109,8 @@ class Database:
                 cursor = connection.execute(statement, parameters)
             else:
                 cursor = self._execute_for(connection, tenant, statement, parameters)
-            return cursor.fetchall() if cursor.description else []
+            # Asking for `description` would describe every column.
+            return [] if cursor.rownumber is None else cursor.fetchall()
 
     def _execute_for(
         self, connection: Connection, tenant: UUID, statement: LiteralString, parameters: dict[str, Any] | None

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from tailrace.web.errors import Refusal
-from tailrace.web.requests import State, caller_address
+from tailrace.web.requests import State, address_of
 
 router = APIRouter(tags=["Health"])
 
@@ -36,7 +36,7 @@ def metrics(request: Request, state: State) -> Response:
 def _is_near(request: Request) -> bool:
     """Tell whether a program on this machine asks, and asks for itself."""
     try:
-        near = ipaddress.ip_address(caller_address(request)).is_loopback
+        near = ipaddress.ip_address(address_of(request)).is_loopback
     except ValueError:
         near = False
     return near and not any(name in request.headers for name in _SIGNS_OF_A_PROXY)

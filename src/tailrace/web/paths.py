@@ -31,8 +31,7 @@ class Paths:
         for other, usual in self._spellings.items():
             if path.startswith(other):
                 path = usual + path.removeprefix(other)
-        matching = [(template, methods) for pattern, template, methods in self._known if pattern.match(path)]
-        return matching[0] if matching else None
+        return next(((template, methods) for pattern, template, methods in self._known if pattern.match(path)), None)
 
 
 class OneSpelling:

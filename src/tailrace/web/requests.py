@@ -10,7 +10,8 @@ from tailrace.web.state import WebState
 _MOST_BYTES = 65_536
 
 
-def web_state(request: Request) -> WebState:
+# What waits for nothing is asynchronous: a plain function would be handed to a thread, which takes longer than itself.
+async def web_state(request: Request) -> WebState:
     """Find the state of this process."""
     return cast("WebState", request.app.state.web)
 
@@ -28,9 +29,14 @@ async def read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def caller_address(request: Request) -> str:
-    """Tell the address the request came from."""
+def address_of(request: Request) -> str:
+    """Tell the address a request came from."""
     return request.client.host if request.client else ""
+
+
+async def caller_address(request: Request) -> str:
+    """Tell the address the request came from."""
+    return address_of(request)
 
 
 State = Annotated[WebState, Depends(web_state)]

@@ -12,6 +12,7 @@ from tailrace.web.cxone import schema
 from tailrace.web.cxone.body import read_object
 from tailrace.web.errors import JsonAnswer
 from tailrace.web.requests import Address, Body, State
+from tailrace.web.state import WebState
 
 router = APIRouter(tags=["Authentication"])
 
@@ -75,10 +76,8 @@ def bearer(request: Request, state: State) -> Principal:
 Bearer = Annotated[Principal, Depends(bearer)]
 
 
-def reader(state: State, caller: Bearer) -> Principal:
-    """Tell who reads, and count it; raises TooManyReads above the ceiling (CX-019)."""
+def read_as(request: Request, state: WebState) -> Principal:
+    """Tell who reads, and count it; raises NotAuthenticated, and TooManyReads above the ceiling (CX-019)."""
+    caller = bearer(request, state)
     state.reads.count(caller.token_id)
     return caller
-
-
-Reader = Annotated[Principal, Depends(reader)]

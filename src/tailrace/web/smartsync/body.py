@@ -28,7 +28,7 @@ class WrittenNumber(float):
         return number
 
 
-def refuse_other_sites(request: Request) -> None:
+async def refuse_other_sites(request: Request) -> None:
     """Refuse what a browser sends for a page of another site; programs do not say (SS-009)."""
     if not {"same-origin", "none"}.issuperset(request.headers.getlist("sec-fetch-site")):
         raise Refusal("forbidden")
