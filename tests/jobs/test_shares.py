@@ -1,4 +1,4 @@
-"""Shares: each is rendered once in the result, by a helper or by the job's own worker, and late helpers change nothing."""
+"""Shares: each is rendered by a helper or by the job's own worker, and late helpers change nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
 
