@@ -132,8 +132,8 @@ class Worker:
         self._log.info(settled.event, **run.facts, **settled.facts)
         self._runs.remove(run)
         self._look_at = 0.0
-        if settled.unwanted:
-            self._remove(settled.unwanted)
+        if settled.event == run.lost:
+            self._remove(run.unwanted)
 
     def _renew(self, run: Run) -> None:
         run.renewed_at = time.monotonic()
@@ -141,6 +141,7 @@ class Worker:
             self._log.info(run.lost, **run.facts)
             self._discard(run.child)
             self._runs.remove(run)
+            self._remove(run.unwanted)
 
     # -- claiming -------------------------------------------------------------------------------------------------
 
@@ -240,11 +241,11 @@ class Worker:
             case _:
                 run.hear(message)
 
-    def _remove(self, key: str) -> None:
-        """Let an idle child remove an object that nobody wants; if there is none, housekeeping will."""
-        if self._idle:
-            storage = self._runtime.settings.storage.kind
-            self._idle[-1].remove(Removal(key, storage, self._runtime.storage_options))
+    def _remove(self, key: str | None) -> None:
+        """Let a child with nothing to do remove an object that nobody wants, if there is one."""
+        if key is not None:
+            self._idle.append(self._next_child())
+            self._idle[-1].remove(Removal(key, self._runtime.settings.storage.kind, self._runtime.storage_options))
 
     def _release(self, child: ChildProcess) -> None:
         """Keep a child for the next job, unless it has run so many that its memory should be given back."""

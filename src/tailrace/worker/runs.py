@@ -23,11 +23,10 @@ _FINAL = {ResultTooLarge.code, TookTooLong.code, PermissionWithdrawn.code}
 
 
 class Settled(NamedTuple):
-    """What was written down: an event for the log, its facts, and the object that nobody wants, if there is one."""
+    """What was written down: an event for the log, and its facts."""
 
     event: str
     facts: dict[str, Any]
-    unwanted: str | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +54,11 @@ class Run(ABC):
     def facts(self) -> dict[str, Any]:
         """What the log says of it."""
         return {"job": str(self.lease.job_id), "attempt": self.lease.attempt}
+
+    @property
+    def unwanted(self) -> str | None:
+        """The object that nobody wants when the run is lost, and that housekeeping would not find soon."""
+        return None
 
     def hear(self, message: dict[str, Any]) -> None:
         """Take a message of the child: here, of its progress."""
@@ -190,6 +194,11 @@ class ShareRun(Run):
         """What the log says of it."""
         return {"job": str(self.lease.job_id), "share": self.share.number}
 
+    @property
+    def unwanted(self) -> str:
+        """The share's object, which may be complete."""
+        return self.share.key
+
     def begin(self, runtime: Runtime) -> None:
         """Start with what the job's own child has planned."""
         fault_point("share.claimed")
@@ -212,7 +221,7 @@ class ShareRun(Run):
         facts = {"rows": self.outcome.rows, "bytes": self.outcome.bytes}
         if shares.finish(database, self.share, self.outcome.bytes, self.outcome.rows):
             return Settled("share_finished", facts)
-        return Settled(self.lost, facts, self.share.key)
+        return Settled(self.lost, facts)
 
     def hand_back(self, database: Database) -> None:
         """Leave the share to the job's own worker."""
