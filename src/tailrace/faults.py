@@ -37,6 +37,7 @@ POINTS: Mapping[str, str] = MappingProxyType(
         "child.slice": "child: a slice is written",
         "child.before_complete": "child: all is written, the object is not complete",
         "child.complete": "child: the object is complete, nobody was told",
+        "share.offered": "child: shares are offered to helpers, none is taken",
         "share.claimed": "helper: a share is claimed, the child knows nothing",
         "share.slice": "helper's child: a slice of a share is written",
         "share.complete": "helper's child: a share's object is complete, nobody was told",

@@ -37,11 +37,11 @@ def people(whole_site):
 
 @pytest.fixture
 def cast(people, whole_site):
-    """Chooses who plays: a large job where the point is in the midst of slices."""
+    """Chooses who plays: a large job where slices are what it is about."""
 
     def choose(scenario):
         whole_site.serve()
-        name = "cxone large" if scenario.point == "child.slice" else scenario.dialect
+        name = "cxone large" if scenario.point == "child.slice" or scenario.play == "share" else scenario.dialect
         chosen = people(name), people(f"{scenario.dialect} neighbour")
         for client in chosen:
             client.forget()

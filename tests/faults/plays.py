@@ -154,6 +154,50 @@ def _cancel(play: Play, _worker: Process, _struck: int) -> None:
     play.gate.touch()
 
 
+# -- a helper, or the worker that it helps, is struck ---------------------------------------------------------------
+
+
+def share(play: Play) -> None:
+    site, sharing = play.site, {"TAILRACE_WORKER__SHARE_SLICES": "1"}
+    action = {"kill": "kill", "freeze": "stop"}[play.scenario.deed]
+    of_own = play.scenario.point in {"share.offered", "share.appended"}
+    held = f"share.offered=pause:{play.gate}"
+    fault = play.order(action)
+    site.work(held if not of_own else fault if fault.startswith("share.offered") else f"{held},{fault}", **sharing)
+    play.job = play.client.submit()
+    offered = "SELECT 1 FROM job_shares WHERE job_id = %s"
+    poll(lambda: play.mark.exists() or site.sql(offered, play.job), PATIENCE_SECONDS)
+    helper = site.work("" if of_own else fault, **sharing)
+    if of_own:
+        _strike_the_helped(play)
+    else:
+        _strike_the_helper(play, helper)
+    play.neighbour.submit()
+    play.settle()
+    assert play.row().attempt == 1 + of_own
+
+
+def _strike_the_helped(play: Play) -> None:
+    done = "SELECT 1 FROM job_shares WHERE job_id = %s AND state = 'done'"
+    poll(lambda: play.mark.exists() or play.site.sql(done, play.job), PATIENCE_SECONDS)
+    play.gate.touch()
+    play.await_mark()
+
+
+def _strike_the_helper(play: Play, helper: Process) -> None:
+    struck = play.await_mark()
+    if play.scenario.deed == "kill":
+        poll(lambda: not lives(struck))
+        play.gate.touch()
+        return
+    _freeze(helper, struck)
+    play.gate.touch()
+    play.site.settle()
+    before = play.site.rows()
+    helper.end()
+    assert play.site.rows() == before, "a zombie changed a row"
+
+
 # -- PostgreSQL, or the way to it, is struck while a process stands at a point ------------------------------------
 
 
@@ -425,6 +469,7 @@ def _recovery_of_the_door(play: Play) -> None:
 PLAYS: dict[str, Callable[[Play], None]] = {
     play.__name__: play
     for play in (
-        strike, outage, accept, sign_in, cancel, poison, store, weather, half_open, retention, housekeeping, recovery,
+        strike, share, outage, accept, sign_in, cancel, poison, store, weather, half_open, retention, housekeeping,
+        recovery,
     )
 }  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, Literal, Protocol
 
 from tailrace.engines.base import Slice
+from tailrace.faults import fault_point
 from tailrace.jobs.shares import Rendered, Taken
 
 
@@ -35,6 +36,7 @@ class Shares:
         if self._talk is not None:
             contents = {number: describe(group) for number, group in enumerate(self.groups) if number}
             self._talk.say({"event": "offer", "contents": contents})
+            fault_point("share.offered")
 
     def take(self, number: int) -> Taken:
         """Ask what to do with a share; after `wait` there is another answer to hear."""
