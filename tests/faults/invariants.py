@@ -20,7 +20,7 @@ RECORD = """
     CREATE TABLE IF NOT EXISTS watched.moves (
         number bigserial, at timestamptz DEFAULT clock_timestamp(), job uuid, tenant uuid, dialect text,
         before text, after text, attempt int, epoch bigint, attempt_before int, epoch_before bigint, result text);;
-    CREATE OR REPLACE FUNCTION watched.note() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION watched.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
         IF TG_OP = 'INSERT' THEN
             INSERT INTO watched.moves (job, tenant, dialect, after, attempt, epoch, attempt_before, epoch_before)
