@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -149,7 +150,8 @@ def _fill(site: Site, caller: Caller, size: str) -> bytes:
 def _fill_large(site: Site, caller: Caller) -> bytes:
     """Several slices' worth of made-up rows; their bytes are those of a run that nothing disturbs."""
     tables = site.data / "tables"
-    load_sample(site.service.database, load_catalog(), tables, caller.tenant, "qm-workflows", rows=LARGE_ROWS)
+    days = {"start": date(2019, 5, 22), "end": date(2019, 5, 28)}
+    load_sample(site.service.database, load_catalog(), tables, caller.tenant, "qm-workflows", rows=LARGE_ROWS, **days)
     worker = site.work()
     data = caller.extract()
     worker.end()

@@ -38,7 +38,7 @@ def people(whole_site):
 
 def lead_of(scenario):
     """Who plays: one with several slices or parts where the point is in their midst."""
-    if scenario.point == "child.slice":
+    if scenario.point == "child.slice" or scenario.play == "share":
         return "cxone large"
     return "cxone heavy" if scenario.store == "s3" and scenario.dialect == "cxone" else scenario.dialect
 

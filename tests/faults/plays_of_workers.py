@@ -49,13 +49,13 @@ def _let_die(play: Play, worker: Process, struck: int) -> None:
         play.site.work()
 
 
-def _freeze(worker: Process, struck: int) -> None:
+def freeze(worker: Process, struck: int) -> None:
     poll(lambda: state_of(struck) in "TXZ")
     worker.freeze()
 
 
 def _thaw_after_the_successor(play: Play, worker: Process, struck: int) -> None:
-    _freeze(worker, struck)
+    freeze(worker, struck)
     play.site.work()
     play.site.settle()
     before = play.site.rows()
@@ -66,7 +66,7 @@ def _thaw_after_the_successor(play: Play, worker: Process, struck: int) -> None:
 
 def _thaw_before_the_successor(play: Play, worker: Process, struck: int) -> None:
     """Let the zombie wake while the successor has the job in hand, and do whatever it still would."""
-    _freeze(worker, struck)
+    freeze(worker, struck)
     gate = play.site.new_file("gate")
     play.site.work(f"child.first_block=pause:{gate}")
 

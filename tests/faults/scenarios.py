@@ -71,6 +71,15 @@ def at_work() -> Iterator[Scenario]:
         yield Scenario("strike", dialect, "worker.before_finish", "cancel", ends=("cancelled",))
 
 
+def shared() -> Iterator[Scenario]:
+    """A second worker renders slices of a large job, and it or the job's own is struck: only the latter costs."""
+    for point in ("share.claimed", "share.slice", "share.complete", "share.before_finish"):
+        for deed in ("kill", "freeze"):
+            yield Scenario("share", "cxone", point, deed)
+    for point in ("share.offered", "share.appended"):
+        yield Scenario("share", "cxone", point, "kill")
+
+
 def at_the_door() -> Iterator[Scenario]:
     """The API is struck while it accepts a job, signs somebody in, or cancels."""
     for dialect in DIALECTS:
@@ -181,7 +190,9 @@ def _kept_in_s3(dialect: str) -> Iterator[Scenario]:
 
 
 SCENARIOS = [
-    scenario for part in (at_work, at_the_door, poison, stores, networks, keeping, clocks, in_s3) for scenario in part()
+    scenario
+    for part in (at_work, shared, at_the_door, poison, stores, networks, keeping, clocks, in_s3)
+    for scenario in part()
 ]
 # What waits for a time-out, or for a server to start: left to the whole.
 LONG_PLAYS = {"recovery", "half_open", "away", "weather"}

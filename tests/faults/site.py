@@ -272,6 +272,9 @@ class Site:
         for row in self.sql("SELECT DISTINCT worker FROM jobs WHERE state = 'running' AND lease_until > now()"):
             if state_of(int(row.worker.rsplit("-", 2)[1])) in "TZX":
                 self.sql("UPDATE jobs SET lease_until = now() WHERE state = 'running' AND worker = %s", row.worker)
+        for row in self.sql("SELECT DISTINCT worker FROM job_shares WHERE state = 'taken' AND lease_until > now()"):
+            if state_of(int(row.worker.rsplit("-", 2)[1])) in "TZX":
+                self.sql("UPDATE job_shares SET lease_until = now() WHERE state = 'taken' AND worker = %s", row.worker)
 
     def settle(self, *, ageing: bool = True) -> None:
         """Wait until every job is final."""

@@ -75,6 +75,6 @@ def test_every_point_is_in_the_code_in_the_matrix_and_in_the_documents():
     assert set(re.findall(r'fault_point\("([a-z._]+)"\)', code)) == POINTS.keys()
     assert POINTS.keys() == {scenario.point for scenario in SCENARIOS} - {""}
     page = (ROOT / "docs/explanation/reliability.md").read_text()
-    assert set(re.findall(r"`((?:submit|login|token|cancel|worker|child|store|housekeeping)\.[a-z_]+)`", page)) - {
-        "worker.lease_s"
-    } == set(POINTS)
+    assert set(
+        re.findall(r"`((?:submit|login|token|cancel|worker|child|share|store|housekeeping)\.[a-z_]+)`", page)
+    ) - {"worker.lease_s"} == set(POINTS)

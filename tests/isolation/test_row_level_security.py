@@ -49,6 +49,7 @@ FORBIDDEN = (
     "SELECT key FROM signing_keys",
     "SELECT FROM access_tokens",
     "SELECT FROM oauth_clients",
+    "SELECT FROM job_shares",
     "INSERT INTO migrations (name) VALUES ('mine')",
 )
 
@@ -143,7 +144,7 @@ def test_every_table_of_tenants_is_under_both_policies(plain):
         """,
         {"tables": tables},
     )
-    assert len(tables) == 14
+    assert len(tables) == 15
     assert [tuple(row) for row in found] == [(name, True, ["one_tenant", "whole_service"]) for name in tables]
 
 
@@ -152,6 +153,8 @@ def test_every_table_of_tenants_is_under_both_policies(plain):
 
 def test_without_a_tenant_the_role_sees_and_writes_nothing(as_role, plain):
     for row in plain.execute(OF_TENANTS):
+        if row.name == "job_shares":  # it may not even look there
+            continue
         counted = as_role.execute(text(f"SELECT count(*) FROM {row.name}")).fetchone()
         assert counted == (0,), row.name
     with pytest.raises(InsufficientPrivilege, match="row-level security"):

@@ -107,7 +107,7 @@ def crew(new_database: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield crew
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_crew() -> Any:
     """Start a server as the other tests have it, in a `with`: folder, database and further environment."""
     return crew_of
@@ -134,6 +134,6 @@ def small(crew: Crew) -> tuple[Caller, bytes]:
     return caller, caller.extract()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fill_with_sample() -> Any:
     return fill

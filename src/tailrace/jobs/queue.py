@@ -97,9 +97,11 @@ def claim(database: Database, dialect: str, slots: Slots, worker: str, lease_sec
         ).fetchone()
         if row is not None:
             fault_point("worker.claim_open")
-    if row is None:
-        return None
-    request = Request.from_json(row.request)
+    return None if row is None else lease_of(row)
+
+
+def lease_of(row: Any) -> Lease:
+    """Read a claim from what it returned."""
     return Lease(
         job_id=row.id,
         tenant_id=row.tenant_id,
@@ -110,7 +112,7 @@ def claim(database: Database, dialect: str, slots: Slots, worker: str, lease_sec
         epoch=row.epoch,
         claimed_at=row.claimed_at,
         remaining_seconds=row.remaining,
-        request=request,
+        request=Request.from_json(row.request),
     )
 
 

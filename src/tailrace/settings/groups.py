@@ -241,6 +241,13 @@ class Worker(Group):
         description="DuckDB's memory limit for one slice, some 50,000 rows (rows of usual size need a tenth of it), "
         "and for computing an exporter's rows. Beyond it DuckDB uses temporary files.",
     )
+    share_slices: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="So many slices of a large job make a share, which another worker may render; 8 is a good number. "
+        "All workers must see the same data folder or sources, and the same store. 0: jobs are not shared.",
+    )
     jobs_per_child: int = Field(50, ge=1, le=100_000, description="Jobs after which a child process is replaced.")
 
 

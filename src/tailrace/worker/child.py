@@ -4,6 +4,7 @@ It knows no database. A crash, an out-of-memory kill or a cancel costs this proc
 """
 
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -11,13 +12,13 @@ import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tailrace.errors import ExtractionFailed
 from tailrace.faults import arm
 from tailrace.plugins import load_plugin, plugin_names
-from tailrace.worker.extract import extract
-from tailrace.worker.protocol import describe_result, read_task, write_message
+from tailrace.worker.extract import extract, render_share
+from tailrace.worker.protocol import Removal, describe_result, read_order, write_message
 
 _ALIVE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
@@ -37,22 +38,22 @@ def main() -> None:
     # A library's stray print must not end up among the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    _Child(answers).run(sys.stdin.buffer)
+    _Child(sys.stdin.buffer, answers).run()
 
 
 class _Child:
     """Runs tasks and tells of them; a second thread tells that the process lives."""
 
-    def __init__(self, answers: BinaryIO) -> None:
-        self._answers = answers
+    def __init__(self, tasks: BinaryIO, answers: BinaryIO) -> None:
+        self._tasks, self._answers = tasks, answers
         self._lock = threading.Lock()
 
-    def run(self, tasks: BinaryIO) -> None:
+    def run(self) -> None:
         for package in ("tailrace.engines", "tailrace.formats", "tailrace.storage", "tailrace.worker.packing"):
             for name in plugin_names(package):
                 load_plugin(package, name)
-        self._say({"event": "ready"})
-        for line in iter(tasks.readline, b""):
+        self.say({"event": "ready"})
+        for line in iter(self._tasks.readline, b""):
             done = threading.Event()
             threading.Thread(target=self._say_alive, args=(done,), daemon=True).start()
             try:
@@ -62,22 +63,42 @@ class _Child:
 
     def _run_one(self, line: bytes) -> None:
         try:
-            task = read_task(line)
-            result = extract(task, lambda done, total: self._say({"event": "progress", "done": done, "total": total}))
+            order = read_order(line)
+            if isinstance(order, Removal):
+                _remove(order)
+                return
+            result = render_share(order, self._report) if order.slices else extract(order, self._report, self)
         except ExtractionFailed as error:
-            self._say({"event": "failed", "code": error.code, "reason": str(error)})
+            self.say({"event": "failed", "code": error.code, "reason": str(error)})
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must hear of it
-            self._say({"event": "failed", "code": ExtractionFailed.code, "reason": _name(error)})
+            self.say({"event": "failed", "code": ExtractionFailed.code, "reason": _name(error)})
         else:
-            self._say(describe_result(result))
+            self.say(describe_result(result))
+
+    def _report(self, done: int, total: int) -> None:
+        self.say({"event": "progress", "done": done, "total": total})
 
     def _say_alive(self, done: threading.Event) -> None:
         while not done.wait(_ALIVE_SECONDS):
-            self._say({"event": "alive"})
+            self.say({"event": "alive"})
 
-    def _say(self, message: dict[str, object]) -> None:
+    def say(self, message: dict[str, Any]) -> None:
+        """Tell the worker."""
         with self._lock:
             write_message(self._answers, message)
+
+    def hear(self) -> dict[str, Any]:
+        """Wait for an answer of the worker; if it has ended, so does this process."""
+        line = self._tasks.readline()
+        if not line:
+            raise EOFError("the worker has ended")
+        return dict(json.loads(line))
+
+
+def _remove(removal: Removal) -> None:
+    """Remove an object; if it stays, housekeeping finds it, so nobody need hear."""
+    with suppress(Exception):
+        load_plugin("tailrace.storage", removal.storage).open_store(removal.storage_options).delete(removal.key)
 
 
 def _name(error: Exception) -> str:

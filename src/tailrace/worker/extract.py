@@ -1,26 +1,34 @@
-"""One extraction: slices are rendered side by side, appended in order, and become one object."""
+"""One extraction: slices are rendered side by side, appended in order, and become one object.
 
+Or a share of one: some slices of another worker's job become an object that it appends to its own.
+"""
+
+import hashlib
+import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from queue import SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Any
 
+from tailrace import __version__
 from tailrace.catalog.model import OPENS, ROW_KEY
-from tailrace.engines.base import Block, Engine, Program, Scan, Selection, Slice
+from tailrace.engines.base import Program, Scan, Selection, Slice
 from tailrace.errors import EngineBroken, ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
 from tailrace.faults import fault_point
 from tailrace.formats.base import Format, quote_name, sql_type, write_order
 from tailrace.jobs.kinds import split_kind
 from tailrace.jobs.model import Limits, RangeRows, Request, Result
+from tailrace.jobs.shares import Rendered
 from tailrace.plugins import load_plugin
 from tailrace.storage.base import Storage
 from tailrace.worker.output import Output
+from tailrace.worker.packing.base import OpenPacker
+from tailrace.worker.rendering import Engines, Rendering
 from tailrace.worker.shape import choose_shape
+from tailrace.worker.sharing import Shares, Talk, parts_of
 
 Report = Callable[[int, int], None]
 
@@ -35,6 +43,9 @@ class Task:
     `in_order` are the parts of the source whose rows are in the request's order, `plain` the stored columns known to
     need no escaping. With a `program` the rows are computed first, and the source is what comes of it; with a
     `selection` the source is the operator's own.
+
+    `share_slices` of the slices make a share for helpers, 0 none. A helper's task has the `slices` to render, and the
+    `likeness` that what it would render must have.
     """
 
     request: Request
@@ -49,30 +60,32 @@ class Task:
     storage_options: Mapping[str, Any]
     threads: int
     selection: Selection | None = None
+    share_slices: int = 0
+    slices: tuple[Slice, ...] = ()
+    likeness: str = ""
 
 
-def extract(task: Task, report: Report) -> Result:
+def extract(task: Task, report: Report, talk: Talk | None = None) -> Result:
     """Run one attempt to its end: when this returns, the object is stored whole and has been checked.
 
-    `report(done, total)` is told of every finished slice. Raises ExtractionFailed and its kinds; nothing is left
-    in the store then.
+    `report(done, total)` is told of every finished slice; with `talk`, slices may be shared with helpers. Raises
+    ExtractionFailed and its kinds; nothing is left in the store then.
     """
     try:
-        return _extract(task, report, 0)
+        return _extract(task, report, talk, 0)
     except OutOfMemory:
         if not split_kind(task.request.format)[1]:
             raise
-        # Packing makes do with little memory, which very long rows may need more than.
-        return _extract(task, report, int(task.engine_options["memory_mb"]))
+        # Packing makes do with little memory, which very long rows may need more than. Shares are offered once.
+        return _extract(task, report, None, int(task.engine_options["memory_mb"]))
 
 
-def _extract(task: Task, report: Report, packing_mb: int) -> Result:
+def _extract(task: Task, report: Report, talk: Talk | None, packing_mb: int) -> Result:
     if task.request.format == "parquet":
         # The conversion keeps a core busy, and needs memory.
         task = replace(task, threads=max(1, task.threads - 1))
-    storage: Storage = load_plugin("tailrace.storage", task.storage).open_store(task.storage_options)
-    shape, open_packer = choose_shape(task.request, task.plain, str(task.engine_options["scratch"]), packing_mb)
-    with _scanned(task, shape) as scan, _Engines(task) as engines:
+    storage, (shape, open_packer) = _store(task), _shape(task, packing_mb)
+    with _scanned(task, shape) as scan, _engines(task) as engines:
         with engines.lend() as engine:
             slices, expected = engine.plan(scan), engine.count(scan)
             replaced = 0 if shape.replaced() == "0" else engine.sum(scan, shape.replaced())
@@ -80,7 +93,10 @@ def _extract(task: Task, report: Report, packing_mb: int) -> Result:
         fault_point("child.source_open")
         engines.open(len(slices))
         with Output(storage, task.key, task.request, open_packer) as output:
-            _write(output, shape, _Rendered(engines, scan, slices, shape, output.lead_of(shape)), report)
+            lead = output.lead_of(shape)
+            shares = Shares(slices, task.share_slices if _can_share(task, lead) else 0, talk)
+            shares.offer(lambda group: _describe(task, scan, engines, shape, group))
+            _write(output, shape, Rendering(engines, scan, shares, (shape.row(), lead), storage), report)
             if output.rows != expected:
                 raise ExtractionFailed(f"rendered {output.rows} rows where the source has {expected}")
             fault_point("child.before_complete")
@@ -90,15 +106,53 @@ def _extract(task: Task, report: Report, packing_mb: int) -> Result:
     return output.result(replaced)
 
 
+def render_share(task: Task, report: Report) -> Rendered:
+    """Render the slices of a share into an object of its own; raises as `extract` does, and leaves nothing then."""
+    storage, (shape, _) = _store(task), _shape(task, 0)
+    scan = _range(task, task.request.rows, shape) if isinstance(task.request.rows, RangeRows) else None
+    if scan is None or _likeness(task, scan, shape) != task.likeness:
+        raise ExtractionFailed("this worker would not render what the job's own does: other settings, another version")
+    size, rows, done = 0, 0, 0
+    with _engines(task) as engines, storage.create(task.key) as writer:
+        engines.open(len(task.slices))
+        slices = Shares(list(task.slices), 0, None)
+        for count, blocks in Rendering(engines, scan, slices, (shape.row(), None), storage):
+            for block in blocks:
+                rows, size = rows + block.rows, size + len(block.data)
+                if size > task.request.limits.max_result_bytes:
+                    raise ResultTooLarge("A share is larger than the result may be")
+                writer.write(block.data)
+            done += count
+            fault_point("share.slice")
+            report(done, len(task.slices))
+    if storage.size(task.key) != size:
+        raise StorageUnavailable("The store holds another number of bytes than were written")
+    fault_point("share.complete")
+    return Rendered(task.key, size, rows)
+
+
+def _engines(task: Task) -> Engines:
+    return Engines(task.engine, task.engine_options, task.threads)
+
+
+def _store(task: Task) -> Storage:
+    store: Storage = load_plugin("tailrace.storage", task.storage).open_store(task.storage_options)
+    return store
+
+
+def _shape(task: Task, packing_mb: int) -> tuple[Format, OpenPacker | None]:
+    return choose_shape(task.request, task.plain, str(task.engine_options["scratch"]), packing_mb)
+
+
 def _check_rows(rows: int, limits: Limits) -> None:
     if limits.max_rows is not None and rows > limits.max_rows:
         raise ResultTooLarge(f"The result has more than {limits.max_rows} rows")
 
 
-def _write(output: Output, shape: Format, slices: "_Rendered", report: Report) -> None:
+def _write(output: Output, shape: Format, slices: Rendering, report: Report) -> None:
     """Write the document, slice by slice."""
-    total = slices.total
-    for number, blocks in enumerate(slices):
+    done = 0
+    for count, blocks in slices:
         for block in blocks:
             first = not output.rows
             if first:
@@ -107,7 +161,8 @@ def _write(output: Output, shape: Format, slices: "_Rendered", report: Report) -
             if first:
                 fault_point("child.first_block")
         fault_point("child.slice")
-        report(number + 1, total)
+        done += count
+        report(done, slices.total)
     output.add(shape.tail() if output.rows else shape.empty())
 
 
@@ -177,70 +232,29 @@ def _without_zone(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(tzinfo=None)
 
 
-class _Engines:
-    """As many open engines as slices are rendered at once; each is lent to one thread at a time."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._connect = load_plugin("tailrace.engines", task.engine).connect
-        self._stack = ExitStack()
-        self._free: SimpleQueue[Engine] = SimpleQueue()
-        self.all: list[Engine] = []
-
-    def __enter__(self) -> Self:
-        self.open(1)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def open(self, number: int) -> None:
-        """Have so many engines; one costs as much as a small job, so there are no more than there are slices."""
-        while len(self.all) < min(number, self._task.threads):
-            shared = self.all[0].shared() if self.all else {}
-            self.all.append(self._stack.enter_context(self._connect({**self._task.engine_options, **shared})))
-            self._free.put(self.all[-1])
-
-    @contextmanager
-    def lend(self) -> Iterator[Engine]:
-        engine = self._free.get()
-        try:
-            yield engine
-        finally:
-            self._free.put(engine)
+# -- what is shared -----------------------------------------------------------------------------------------------
 
 
-class _Rendered:
-    """The blocks of each slice in order, while later slices are being rendered.
+def _can_share(task: Task, lead: str | None) -> bool:
+    """Tell whether any worker can render slices of a task: stored rows, each of which stands for itself."""
+    return isinstance(task.request.rows, RangeRows) and lead is None and not task.request.companions
 
-    At most one slice more than there are engines is held, so memory does not grow with the result.
-    """
 
-    def __init__(self, engines: _Engines, scan: Scan, slices: list[Slice], shape: Format, lead: str | None) -> None:
-        self._engines, self._scan, self._slices = engines, scan, slices
-        self._row, self._lead = shape.row(), lead
-        self.total = len(slices)
+def _describe(task: Task, scan: Scan, engines: Engines, shape: Format, slices: Sequence[Slice]) -> dict[str, Any]:
+    """Tell a helper what it cannot know by itself of a share; no secrets, as this is stored."""
+    source = parts_of(slices, scan.source)
+    return {
+        "source": source,
+        "in_order": [part for part in source if part in scan.in_order],
+        "plain": task.plain,
+        "shared": engines.shared(),
+        "likeness": _likeness(task, scan, shape),
+        "slices": [asdict(part) for part in slices],
+    }
 
-    def __iter__(self) -> Iterator[list[Block]]:
-        with ThreadPoolExecutor(max_workers=len(self._engines.all)) as pool:
-            ahead: deque[Future[list[Block]]] = deque()
-            try:
-                for part in self._slices:
-                    ahead.append(pool.submit(self._render, part))
-                    if len(ahead) > len(self._engines.all):
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            except BaseException:
-                self._stop(ahead)
-                raise
 
-    def _render(self, part: Slice) -> list[Block]:
-        with self._engines.lend() as engine:
-            return list(engine.render(self._scan, part, self._row, self._lead))
-
-    def _stop(self, ahead: "deque[Future[list[Block]]]") -> None:
-        for future in ahead:
-            future.cancel()
-        for engine in self._engines.all:
-            engine.interrupt()
+def _likeness(task: Task, scan: Scan, shape: Format) -> str:
+    """Digest what decides on the bytes besides the rows themselves; only a worker with the same may help."""
+    selection = None if scan.selection is None else asdict(scan.selection)
+    facts = [__version__, task.engine, shape.row(), scan.range_column, scan.order, scan.columns, selection]
+    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()

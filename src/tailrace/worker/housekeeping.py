@@ -15,7 +15,7 @@ import structlog
 from tailrace.errors import DatabaseUnavailable, StorageUnavailable
 from tailrace.faults import fault_point
 from tailrace.intake.manifest import forget_replaced, published_paths
-from tailrace.jobs import results
+from tailrace.jobs import results, shares
 from tailrace.jobs.model import COMPANIONS
 from tailrace.plugins import load_plugin
 from tailrace.runtime import Runtime
@@ -77,7 +77,7 @@ class Housekeeping:
         orphans = self._remove_old_scratch() + self._remove_replaced_tables() + self._remove_unpublished_tables()
         hold()
         # Before results are removed one by one: a store that does not answer ends the sweep here, at the first call.
-        orphans += self._remove_orphans(store, hold)
+        orphans += self._remove_orphans(store, hold) + self._remove_shares(store, hold)
         for overdue in self._overdue(store.grace):
             hold()
             # A list, so that one that stays keeps no other from being removed.
@@ -116,6 +116,19 @@ class Housekeeping:
         for orphan in orphans:
             hold()
             removed += self._remove(store, orphan.key)
+        return removed
+
+    def _remove_shares(self, store: Storage, hold: Callable[[], object]) -> int:
+        """Remove the shares of attempts that are over, and their objects; these are known by name, whatever their age.
+
+        A helper that has yet to hear of it removes what it completes.
+        """
+        removed = 0
+        for left in shares.leavings(self._runtime.database):
+            hold()
+            if left.key is None or self._remove(store, left.key):
+                shares.forget(self._runtime.database, left.job_id, left.epoch, left.number)
+                removed += left.key is not None
         return removed
 
     def _remove(self, store: Storage, key: str) -> bool:

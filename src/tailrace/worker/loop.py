@@ -12,48 +12,23 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import structlog
 
 from tailrace.database.pool import Connection
-from tailrace.errors import (
-    DatabaseUnavailable,
-    ExtractionFailed,
-    PermissionWithdrawn,
-    ResultTooLarge,
-    TailraceError,
-    TookTooLong,
-)
-from tailrace.faults import fault_point
-from tailrace.jobs import queue
-from tailrace.jobs.model import CHANNEL, Lease, Result
+from tailrace.errors import DatabaseUnavailable, ExtractionFailed, TailraceError, TookTooLong
+from tailrace.jobs import queue, shares
+from tailrace.jobs.model import CHANNEL
 from tailrace.jobs.queue import Slots
 from tailrace.runtime import Runtime
 from tailrace.worker.housekeeping import Housekeeping
 from tailrace.worker.process import ChildProcess
-from tailrace.worker.tasks import make_task
+from tailrace.worker.protocol import Removal
+from tailrace.worker.runs import HAND_BACK, JobRun, Run, ShareRun
 
-_FINAL = {ResultTooLarge.code, TookTooLong.code, PermissionWithdrawn.code}
 _DRAIN_SECONDS = 25.0
-# The outcome of an attempt that did not begin and is not the job's fault.
-_HAND_BACK = "handed_back"
-
-
-@dataclass(slots=True)
-class _Run:
-    """A job in work: its lease, its child, signs of life (monotonic seconds), and how it ended."""
-
-    lease: Lease
-    child: ChildProcess
-    heard_at: float
-    renewed_at: float
-    deadline: float
-    done: int = 0
-    total: int | None = None
-    outcome: Result | str | None = None  # a result, or the code of a failure
 
 
 class Worker:
@@ -68,7 +43,7 @@ class Worker:
         self._log = structlog.get_logger().bind(worker=self._name)
         self._selector = selectors.DefaultSelector()
         self._idle: list[ChildProcess] = []
-        self._runs: list[_Run] = []
+        self._runs: list[Run] = []
         self._listener: Connection | None = None
         self._stops = 0
         self._look_at = 0.0
@@ -118,7 +93,9 @@ class Worker:
             self._check(run)
             if run.outcome is not None:
                 self._settle(run)
-            elif self._is_due(run):
+                continue
+            run.serve(self._runtime)
+            if self._is_due(run):
                 self._renew(run)
         if self._stops:
             return
@@ -130,11 +107,11 @@ class Worker:
             self._claim_all()
             self._look_at = time.monotonic() + self._options.poll_s
 
-    def _is_due(self, run: _Run) -> bool:
+    def _is_due(self, run: Run) -> bool:
         """Renew each second, to tell of progress, and at a third of a short lease."""
         return time.monotonic() - run.renewed_at >= min(self._options.lease_s / 3, 1.0)
 
-    def _check(self, run: _Run) -> None:
+    def _check(self, run: Run) -> None:
         """End an attempt that is past the job's deadline, or whose child has gone silent."""
         now = time.monotonic()
         if run.outcome is not None:
@@ -144,80 +121,71 @@ class Worker:
         elif now - run.heard_at > self._options.lease_s:
             self._end(run, ExtractionFailed.code, "the child process is silent")
 
-    def _end(self, run: _Run, code: str, reason: str) -> None:
+    def _end(self, run: Run, code: str, reason: str) -> None:
         run.outcome = code
         self._discard(run.child)
-        self._log.warning(
-            "attempt_ended", job=str(run.lease.job_id), attempt=run.lease.attempt, code=code, reason=reason
-        )
+        self._log.warning(f"{run.word}_ended", **run.facts, code=code, reason=reason)
 
-    def _settle(self, run: _Run) -> None:
+    def _settle(self, run: Run) -> None:
         """Write an outcome to the database; if it cannot be reached, the next round tries again."""
-        lease, database = run.lease, self._runtime.database
-        if isinstance(run.outcome, Result):
-            fault_point("worker.before_finish")
-            held = queue.finish(database, lease, run.outcome)
-            fault_point("worker.finished")
-            facts: dict[str, Any] = {"rows": run.outcome.rows, "bytes": run.outcome.bytes}
-        elif run.outcome == _HAND_BACK:
-            held = queue.hand_back(database, lease)
-            facts = {"code": _HAND_BACK}
-        else:
-            code = run.outcome or ExtractionFailed.code
-            held = queue.give_up(database, lease, code, final=code in _FINAL)
-            facts = {"code": code}
-        event = "attempt_finished" if held else "lease_lost"
-        if held and run.outcome == _HAND_BACK:
-            event = "job_handed_back"
-        self._log.info(event, job=str(lease.job_id), tenant=str(lease.tenant_id), attempt=lease.attempt, **facts)
+        settled = run.settle(self._runtime.database)
+        self._log.info(settled.event, **run.facts, **settled.facts)
         self._runs.remove(run)
         self._look_at = 0.0
+        if settled.event == run.lost:
+            self._remove(run.unwanted)
 
-    def _renew(self, run: _Run) -> None:
+    def _renew(self, run: Run) -> None:
         run.renewed_at = time.monotonic()
-        fault_point("worker.renew")
-        if not queue.renew(self._runtime.database, run.lease, self._options.lease_s, run.done, run.total):
-            self._log.info("lease_lost", job=str(run.lease.job_id), attempt=run.lease.attempt)
+        if not run.renew(self._runtime.database, self._options.lease_s):
+            self._log.info(run.lost, **run.facts)
             self._discard(run.child)
             self._runs.remove(run)
+            self._remove(run.unwanted)
 
     # -- claiming -------------------------------------------------------------------------------------------------
 
     def _claim_all(self) -> None:
+        """Take jobs, and a share of another worker's job where there is room and no job to take."""
+        database, name, lease_s = self._runtime.database, self._name, self._options.lease_s
         for dialect, slots in self._slots.items():
-            while self._running(dialect) < self._options.slots:
-                lease = queue.claim(self._runtime.database, dialect, slots, self._name, self._options.lease_s)
+            while self._has_room(dialect):
+                lease = queue.claim(database, dialect, slots, name, lease_s)
                 if lease is None:
                     break
-                self._start(lease)
+                self._start(JobRun(lease, self._next_child()))
+            if self._may_help(dialect):
+                share = shares.claim(database, dialect, name, lease_s)
+                if share is not None:
+                    self._start(ShareRun(share.job, self._next_child(), share=share))
 
-    def _running(self, dialect: str) -> int:
-        """Count the jobs of a dialect that this worker runs; each dialect has slots of its own (SS-604)."""
-        return sum(run.lease.dialect == dialect for run in self._runs)
+    def _has_room(self, dialect: str) -> bool:
+        """Tell whether one more run of a dialect may begin; each dialect has slots of its own (SS-604)."""
+        return sum(run.lease.dialect == dialect for run in self._runs) < self._options.slots
 
-    def _start(self, lease: Lease) -> None:
-        now = time.monotonic()
-        child = self._idle.pop() if self._idle else self._new_child()
-        run = _Run(lease, child, heard_at=now, renewed_at=now, deadline=now + lease.remaining_seconds)
+    def _may_help(self, dialect: str) -> bool:
+        """One share at a time is as much as one more machine: what it may do at once is `worker.threads`."""
+        helping = any(isinstance(run, ShareRun) for run in self._runs)
+        return bool(self._options.share_slices) and not helping and self._has_room(dialect)
+
+    def _start(self, run: Run) -> None:
         self._runs.append(run)
-        self._log.info("job_claimed", job=str(lease.job_id), tenant=str(lease.tenant_id), attempt=lease.attempt)
+        self._log.info(run.begun, **run.facts, tenant=str(run.lease.tenant_id))
         try:
-            fault_point("worker.claimed")
-            child.start(make_task(self._runtime, lease))
-            fault_point("worker.started")
+            run.begin(self._runtime)
         except DatabaseUnavailable:
             # Not the job's fault, so it costs no attempt; it goes back when the database is there again.
-            run.outcome = _HAND_BACK
-            self._release(child)
+            run.outcome = HAND_BACK
+            self._release(run.child)
             raise
         except Exception as error:  # noqa: BLE001 - a job that cannot begin, whyever, must not end the worker
             self._fail(run, error)
 
-    def _fail(self, run: _Run, error: Exception) -> None:
-        """End an attempt that cannot begin."""
+    def _fail(self, run: Run, error: Exception) -> None:
+        """End what cannot begin."""
         run.outcome = error.code if isinstance(error, ExtractionFailed) else ExtractionFailed.code
         reason = str(error) if isinstance(error, TailraceError) else f"{type(error).__name__}: {error}"
-        self._log.warning("attempt_refused", job=str(run.lease.job_id), code=run.outcome, reason=reason)
+        self._log.warning(f"{run.word}_refused", **run.facts, code=run.outcome, reason=reason)
         if isinstance(error, TailraceError):
             self._release(run.child)
         else:
@@ -230,9 +198,12 @@ class Worker:
         self._selector.register(child, selectors.EVENT_READ, child)
         return child
 
+    def _next_child(self) -> ChildProcess:
+        return self._idle.pop() if self._idle else self._new_child()
+
     def _keep_one_spare(self) -> None:
         """Have one child ready, as starting one takes longer than a small job; more than one only cost memory."""
-        if not self._idle and any(self._running(dialect) < self._options.slots for dialect in self._slots):
+        if not self._idle and any(map(self._has_room, self._slots)):
             self._idle.append(self._new_child())
         while len(self._idle) > 1:
             self._discard(self._idle[0])
@@ -257,20 +228,24 @@ class Worker:
             if run is not None and run.outcome is None:
                 self._end(run, ExtractionFailed.code, "the child process ended")
 
-    def _take(self, run: _Run, message: dict[str, Any]) -> None:
+    def _take(self, run: Run, message: dict[str, Any]) -> None:
         match message["event"]:
-            case "progress":
-                run.done, run.total = message["done"], message["total"]
             case "done":
-                run.outcome = Result(**message["result"])
+                run.outcome = run.read(message["result"])
                 self._release(run.child)
             case "failed":
                 run.outcome = message["code"]
-                self._log.warning(
-                    "attempt_failed", job=str(run.lease.job_id), attempt=run.lease.attempt, reason=message["reason"]
-                )
+                self._log.warning(f"{run.word}_failed", **run.facts, reason=message["reason"])
                 # Whatever went wrong may have left the process short of memory, or of something else.
                 self._discard(run.child)
+            case _:
+                run.hear(message)
+
+    def _remove(self, key: str | None) -> None:
+        """Let a child with nothing to do remove an object that nobody wants, if there is one."""
+        if key is not None:
+            self._idle.append(self._next_child())
+            self._idle[-1].remove(Removal(key, self._runtime.settings.storage.kind, self._runtime.storage_options))
 
     def _release(self, child: ChildProcess) -> None:
         """Keep a child for the next job, unless it has run so many that its memory should be given back."""
@@ -337,9 +312,9 @@ class Worker:
         """
         for run in self._runs:
             with suppress(DatabaseUnavailable):
-                if self._stops and run.outcome in (None, _HAND_BACK):
-                    queue.hand_back(self._runtime.database, run.lease)
-                    self._log.info("job_handed_back", job=str(run.lease.job_id))
+                if self._stops and run.outcome in (None, HAND_BACK):
+                    run.hand_back(self._runtime.database)
+                    self._log.info(run.handed_back, job=str(run.lease.job_id))
         for child in [*self._idle, *(run.child for run in self._runs)]:
             child.close()
         self._drop_listener()

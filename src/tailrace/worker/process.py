@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from tailrace.worker.extract import Task
-from tailrace.worker.protocol import write_task
+from tailrace.worker.protocol import Removal, write_message, write_removal, write_task
 
 _READ_BYTES = 65_536
 
@@ -40,6 +40,16 @@ class ChildProcess:
         self.jobs += 1
         with suppress(BrokenPipeError):
             write_task(self._tasks, task)
+
+    def answer(self, message: dict[str, Any]) -> None:
+        """Answer what the process has asked while it has a task."""
+        with suppress(BrokenPipeError):
+            write_message(self._tasks, message)
+
+    def remove(self, removal: Removal) -> None:
+        """Let the process, which has no task, remove an object."""
+        with suppress(BrokenPipeError):
+            write_removal(self._tasks, removal)
 
     def read(self) -> tuple[list[dict[str, Any]], bool]:
         """Take the messages that have come; the second value is True when the process has ended."""

@@ -1,12 +1,24 @@
 """What a worker and its child processes say to each other: one JSON object a line."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import IO, Any
 
-from tailrace.engines.base import Program, Relation, Selection, Step
+from tailrace.engines.base import Bound, Program, Relation, Selection, Slice, Step
 from tailrace.jobs.model import Request, Result
+from tailrace.jobs.shares import Rendered
 from tailrace.worker.extract import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An object that nobody wants any more; whether it could be removed is not told."""
+
+    key: str
+    storage: str
+    storage_options: Mapping[str, Any]
 
 
 def write_task(stream: IO[bytes], task: Task) -> None:
@@ -24,18 +36,41 @@ def write_task(stream: IO[bytes], task: Task) -> None:
         "storage_options": dict(task.storage_options),
         "threads": task.threads,
         "selection": None if task.selection is None else asdict(task.selection),
+        "share_slices": task.share_slices,
+        "slices": [asdict(part) for part in task.slices],
+        "likeness": task.likeness,
     }
     write_message(stream, message)
 
 
-def read_task(line: bytes) -> Task:
-    """Read a task in the child."""
+def write_removal(stream: IO[bytes], removal: Removal) -> None:
+    """Let a child remove an object."""
+    write_message(stream, {"removal": asdict(removal)})
+
+
+def read_order(line: bytes) -> Task | Removal:
+    """Read in the child what it is to do."""
     message = json.loads(line)
+    return Removal(**message["removal"]) if "removal" in message else _read_task(message)
+
+
+def _read_task(message: dict[str, Any]) -> Task:
     lists = {name: tuple(message[name]) for name in ("source", "in_order", "plain")}
     program = None if message["program"] is None else _read_program(message["program"])
     selection = None if message["selection"] is None else _read_selection(message["selection"])
     read = {"program": program, "selection": selection, "request": Request.from_json(message["request"])}
-    return Task(**{**message, **lists, **read})
+    return Task(**{**message, **lists, **read, "slices": read_slices(message["slices"])})
+
+
+def read_slices(data: list[dict[str, Any]]) -> tuple[Slice, ...]:
+    """Read slices from what their members have become in JSON."""
+    return tuple(
+        Slice(_bound(one["start"]), _bound(one["end"]), tuple(one["source"]), _pairs(one["missing"])) for one in data
+    )
+
+
+def _bound(value: int | str) -> Bound:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _read_selection(data: dict[str, Any]) -> Selection:
@@ -68,6 +103,6 @@ def write_message(stream: IO[bytes], message: dict[str, Any]) -> None:
     stream.flush()
 
 
-def describe_result(result: Result) -> dict[str, Any]:
+def describe_result(result: Result | Rendered) -> dict[str, Any]:
     """Write a result as a message."""
     return {"event": "done", "result": asdict(result)}

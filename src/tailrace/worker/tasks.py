@@ -10,13 +10,15 @@ from typing import Any
 from tailrace.access.entities import refused, viewable
 from tailrace.catalog.wfm import VIEW_TABLE, Derivation, WfmTable, load_derivations, load_wfm_tables
 from tailrace.engines.base import Program, Relation, Step
-from tailrace.errors import PermissionWithdrawn
+from tailrace.errors import ExtractionFailed, PermissionWithdrawn
 from tailrace.formats.base import sql_type, write_order
 from tailrace.intake.manifest import StoredFile, stored_files, wfm_files
 from tailrace.jobs.model import ExporterRows, Lease, RangeRows
+from tailrace.jobs.shares import ShareLease
 from tailrace.runtime import Runtime
 from tailrace.settings import DatasetSettings, Source
 from tailrace.worker.extract import Task
+from tailrace.worker.protocol import read_slices
 from tailrace.worker.sources import places, selection, source_options, who
 
 _WORD = re.compile(r"\w+")
@@ -32,6 +34,8 @@ _REQUEST = (
     ("record_type", "VARCHAR"),
 )
 _TIME_OFF = (("group_id", "BIGINT"), ("rule", "VARCHAR"), ("covering", "BOOLEAN"))
+# What stands in a share for the folder of stored rows, as another machine may have it elsewhere.
+_TABLES = "tables:"
 
 
 def make_task(runtime: Runtime, lease: Lease) -> Task:
@@ -45,20 +49,72 @@ def make_task(runtime: Runtime, lease: Lease) -> Task:
     return task
 
 
+def make_share_task(runtime: Runtime, share: ShareLease) -> Task:
+    """Say how a share of another worker's job is rendered: by our settings, but from what its own child has planned.
+
+    Raises SourceUnavailable and UnknownDataset.
+    """
+    rows, told = share.job.request.rows, share.content
+    if not isinstance(rows, RangeRows):
+        raise ExtractionFailed("rows that are computed are not shared")
+    task = _bound(runtime, share.job, _without_the_latest(share.job, rows))
+    slices = [{**one, "source": _here(runtime, one["source"])} for one in told["slices"]]
+    runtime.scratch.mkdir(parents=True, exist_ok=True)
+    return replace(
+        task,
+        source=tuple(_here(runtime, told["source"])),
+        in_order=tuple(_here(runtime, told["in_order"])),
+        plain=tuple(told["plain"]),
+        key=share.key,
+        engine_options={**task.engine_options, **told["shared"]},
+        slices=read_slices(slices),
+        likeness=told["likeness"],
+        share_slices=0,
+    )
+
+
+def write_contents(runtime: Runtime, contents: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Write what a child tells of its shares so that other machines can read it."""
+    return {
+        int(number): {
+            **told,
+            **{name: _anywhere(runtime, told[name]) for name in ("source", "in_order")},
+            "slices": [{**one, "source": _anywhere(runtime, one["source"])} for one in told["slices"]],
+        }
+        for number, told in contents.items()
+    }
+
+
+def _anywhere(runtime: Runtime, parts: Sequence[str]) -> list[str]:
+    folder = f"{runtime.tables}/"
+    return [_TABLES + part.removeprefix(folder) if part.startswith(folder) else part for part in parts]
+
+
+def _here(runtime: Runtime, parts: Sequence[str]) -> list[str]:
+    return [str(runtime.tables / part.removeprefix(_TABLES)) if part.startswith(_TABLES) else part for part in parts]
+
+
 def _ranged(runtime: Runtime, lease: Lease, asked: RangeRows) -> Task:
     rows = _without_the_latest(lease, asked)
-    bound = runtime.settings.datasets.get(rows.table)
-    if bound is not None and bound.source is not None:
-        return _outside(runtime, lease, rows, bound, runtime.settings.sources[bound.source])
+    task = _bound(runtime, lease, rows)
+    if task.selection is not None:
+        return task
     files = stored_files(runtime.database, lease.tenant_id, rows.table, rows.start, rows.end)
     order = write_order(rows.column, rows.order)
     return replace(
-        _task(runtime, lease),
-        request=replace(lease.request, rows=rows),
+        task,
         source=tuple(str(runtime.tables / file.path) for file in files),
         in_order=tuple(str(runtime.tables / file.path) for file in files if file.sorted_by == order),
         plain=_plain_in_all(files),
     )
+
+
+def _bound(runtime: Runtime, lease: Lease, rows: RangeRows) -> Task:
+    """Begin a task about a range of rows, with a source where the operator has them."""
+    bound = runtime.settings.datasets.get(rows.table)
+    if bound is not None and bound.source is not None:
+        return _outside(runtime, lease, rows, bound, runtime.settings.sources[bound.source])
+    return replace(_task(runtime, lease), request=replace(lease.request, rows=rows))
 
 
 def _outside(runtime: Runtime, lease: Lease, rows: RangeRows, bound: DatasetSettings, source: Source) -> Task:
@@ -90,6 +146,7 @@ def _task(runtime: Runtime, lease: Lease) -> Task:
         storage=runtime.settings.storage.kind,
         storage_options=runtime.storage_options,
         threads=options.threads,
+        share_slices=options.share_slices,
     )
 
 

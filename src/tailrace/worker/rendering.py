@@ -1,0 +1,143 @@
+"""Slices on their way to the result: rendered side by side, or had from a helper's object, and always in order."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from queue import SimpleQueue
+from typing import Any, Self
+
+from tailrace.engines.base import Block, Engine, Scan, Slice
+from tailrace.errors import StorageUnavailable
+from tailrace.faults import fault_point
+from tailrace.jobs.shares import Rendered
+from tailrace.plugins import load_plugin
+from tailrace.storage.base import Storage
+from tailrace.worker.sharing import Shares
+
+# Some slices' rows, and how many slices these are.
+Piece = tuple[int, Iterable[Block]]
+
+
+class Engines:
+    """As many open engines as slices are rendered at once; each is lent to one thread at a time."""
+
+    def __init__(self, name: str, options: Mapping[str, Any], most: int) -> None:
+        """Take the engine's name, its options, and how many may be open at once; the first is opened on entering."""
+        self._options, self._most = options, most
+        self._connect = load_plugin("tailrace.engines", name).connect
+        self._stack = ExitStack()
+        self._free: SimpleQueue[Engine] = SimpleQueue()
+        self.all: list[Engine] = []
+
+    def __enter__(self) -> Self:
+        """Open the first."""
+        self.open(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close all."""
+        self._stack.close()
+
+    def open(self, number: int) -> None:
+        """Have so many engines; one costs as much as a small job, so there are no more than there are slices."""
+        while len(self.all) < min(number, self._most):
+            shared = self.all[0].shared() if self.all else {}
+            self.all.append(self._stack.enter_context(self._connect({**self._options, **shared})))
+            self._free.put(self.all[-1])
+
+    def shared(self) -> dict[str, Any]:
+        """Tell with what options others see the source as these do; while none of them is lent."""
+        return dict(self.all[0].shared())
+
+    @contextmanager
+    def lend(self) -> Iterator[Engine]:
+        """Lend one, when one is free."""
+        engine = self._free.get()
+        try:
+            yield engine
+        finally:
+            self._free.put(engine)
+
+
+class Rendering:
+    """The blocks of each slice in order, while later slices are being rendered; or of a helper's object.
+
+    At most one slice more than there are engines is held, so memory does not grow with the result.
+    """
+
+    def __init__(
+        self, engines: Engines, scan: Scan, shares: Shares, words: tuple[str, str | None], storage: Storage
+    ) -> None:
+        """Take what to render, with the expressions of a row and of its lead, and where helpers' objects are."""
+        self._engines, self._scan, self._shares, self._storage = engines, scan, shares, storage
+        self._row, self._lead = words
+        self._ahead: deque[Future[list[Block]]] = deque()
+        self.total = sum(map(len, shares.groups))
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Render, and yield in order."""
+        with ThreadPoolExecutor(max_workers=len(self._engines.all)) as pool:
+            try:
+                for number, group in enumerate(self._shares.groups):
+                    taken = self._shares.take(number)
+                    if taken == "wait":
+                        yield from self._catch_up()
+                        taken = self._shares.hear()
+                    if isinstance(taken, Rendered):
+                        yield from self._catch_up()
+                        yield len(group), self._append(number, group, taken)
+                    else:
+                        yield from self._render_ahead(pool, group)
+                yield from self._catch_up()
+            except BaseException:
+                self._stop()
+                raise
+
+    def _render_ahead(self, pool: ThreadPoolExecutor, group: list[Slice]) -> Iterator[Piece]:
+        for part in group:
+            self._ahead.append(pool.submit(self._render, part))
+            if len(self._ahead) > len(self._engines.all):
+                yield 1, self._ahead.popleft().result()
+
+    def _catch_up(self) -> Iterator[Piece]:
+        while self._ahead:
+            yield 1, self._ahead.popleft().result()
+
+    def _render(self, part: Slice) -> list[Block]:
+        with self._engines.lend() as engine:
+            return list(engine.render(self._scan, part, self._row, self._lead))
+
+    def _append(self, number: int, group: list[Slice], share: Rendered) -> Iterator[Block]:
+        """Yield what a helper has rendered; what of it cannot be had is rendered here, as the bytes are the same."""
+        passed = 0
+        try:
+            for data in self._read(share):
+                yield Block(0 if passed else share.rows, memoryview(data))
+                passed += len(data)
+        except StorageUnavailable:
+            yield from self._render_from(group, passed)
+        fault_point("share.appended")
+        with suppress(StorageUnavailable):
+            self._storage.delete(share.key)
+            self._shares.tell_removed(number)
+
+    def _read(self, share: Rendered) -> Iterator[bytes]:
+        if self._storage.size(share.key) != share.bytes:
+            raise StorageUnavailable("The store holds another number of bytes than the helper has written")
+        return self._storage.read(share.key, 0, share.bytes)
+
+    def _render_from(self, group: list[Slice], passed: int) -> Iterator[Block]:
+        """Render a share but for the bytes that have been passed on; its rows are counted then already."""
+        left = passed
+        for part in group:
+            for block in self._render(part):
+                skipped = min(left, len(block.data))
+                left -= skipped
+                yield Block(0 if passed else block.rows, block.data[skipped:])
+
+    def _stop(self) -> None:
+        for future in self._ahead:
+            future.cancel()
+        for engine in self._engines.all:
+            engine.interrupt()
