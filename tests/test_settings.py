@@ -211,6 +211,8 @@ def test_a_source_is_named_and_its_address_may_come_from_the_environment(tmp_pat
         (WAREHOUSE + CALLS + "files = ['/a/{tenant}/*', '/b/*']", URL, "tenant_column must be set"),
         (WAREHOUSE + CALLS + "files = ['/a-{tenant}/*']", URL, "a whole name between slashes"),
         (WAREHOUSE + CALLS + "files = ['/{tenant}*.parquet']", URL, "a whole name between slashes"),
+        (WAREHOUSE + CALLS + "files = ['/a/*']\ntenant_column = 'c'", URL, "PostgreSQL a table or a query"),
+        ("[sources.warehouse]\nkind = 'lake'\n" + CALLS + "table = 'a'\ntenant_column = 'c'", {}, "a lake has files"),
         ("[datasets.calls]\ntable = 'a'", {}, "any other none of them"),
         ("[datasets.calls]\nsource = 'attic'\ntable = 'a'\ntenant_column = 'c'", {}, "no source named 'attic'"),
         ("", {"TAILRACE_SOURCES__URL": "x"}, "SOURCES__<NAME>__<SETTING>"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tailrace.engines.base import Slice
 from tailrace.engines.duckdb import connect
+from tailrace.engines.parquet.connection import open_duckdb
 from tailrace.errors import SourceUnavailable
 
 START, END = datetime(2019, 5, 22), datetime(2019, 5, 29)
@@ -254,3 +255,13 @@ def test_what_does_not_fit_into_memory_goes_to_the_scratch_folder(source, small_
         source.engine = engine
         source.check()
     assert [path for path in tmp_path.rglob("*") if "duckdb_temp" in path.name] == []
+
+
+def test_temporary_files_of_two_are_never_in_one_folder(tmp_path):
+    """DuckDB tells them apart by the process's number alone, and containers that share a folder have the same."""
+    options = {"memory_mb": 64, "scratch": str(tmp_path)}
+    with open_duckdb(options) as one, open_duckdb(options) as other:
+        asked = "SELECT current_setting('temp_directory')"
+        folders = {connection.execute(asked).fetchall()[0][0] for connection in (one, other)}
+    assert len(folders) == 2
+    assert all(folder.startswith(f"{tmp_path}/spill-") for folder in folders)

@@ -217,3 +217,15 @@ def test_pieces_are_of_one_size(monkeypatch):
         for block in (b"a", b"bcdefg", b"", b"hij"):
             packing.add(block)
     assert taken == [b"abcd", b"efgh", b"ij", 5]
+
+
+@pytest.mark.parametrize(("place", "values"), [(0, ["", None, "a"]), (1, [7, None]), (2, [None, Decimal("1.50")])])
+def test_a_single_column_keeps_what_is_nothing_and_what_is_empty(tmp_path, place, values):
+    field = FIELDS[place]
+    fields, options = parquet.as_rendered([field], {})
+    column = {field.source: COLUMNS[field.source]}
+    text = render(csv.create(fields, options), column, [{field.source: value} for value in values]).document
+    path = tmp_path / "one.parquet"
+    path.write_bytes(pack("parquet", Means((field,), str(tmp_path), 0), text, len(values)))
+    with duckdb.connect() as connection:
+        assert connection.execute(f"SELECT * FROM read_parquet('{path}')").fetchall() == [(one,) for one in values]

@@ -370,4 +370,7 @@ class Settings(Group):
         for name, dataset in self.datasets.items():
             if dataset.source is not None and dataset.source not in self.sources:
                 raise ValueError(f"datasets.{name}.source: there is no source named '{dataset.source}'")
+            kind = self.sources[dataset.source].kind if dataset.source else ""
+            if (kind == "lake" and not dataset.files) or (kind == "postgresql" and dataset.files):
+                raise ValueError(f"datasets.{name}: a lake has files, PostgreSQL a table or a query")
         return self

@@ -19,6 +19,7 @@ from tailrace.faults import arm
 from tailrace.plugins import load_plugin, plugin_names
 from tailrace.worker.extract import extract, render_share
 from tailrace.worker.protocol import Removal, describe_result, read_order, write_message
+from tailrace.worker.sharing import is_answer
 
 _ALIVE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
@@ -54,6 +55,8 @@ class _Child:
                 load_plugin(package, name)
         self.say({"event": "ready"})
         for line in iter(self._tasks.readline, b""):
+            if is_answer(line):
+                continue  # to a question that nobody waits for any more
             done = threading.Event()
             threading.Thread(target=self._say_alive, args=(done,), daemon=True).start()
             try:
@@ -66,6 +69,7 @@ class _Child:
             order = read_order(line)
             if isinstance(order, Removal):
                 _remove(order)
+                self.say({"event": "object_removed"})
                 return
             result = render_share(order, self._report) if order.slices else extract(order, self._report, self)
         except ExtractionFailed as error:

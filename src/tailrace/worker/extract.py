@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from tempfile import TemporaryDirectory
@@ -19,7 +19,6 @@ from tailrace.engines.base import Program, Scan, Selection, Slice
 from tailrace.errors import EngineBroken, ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
 from tailrace.faults import fault_point
 from tailrace.formats.base import Format, quote_name, sql_type, write_order
-from tailrace.jobs.kinds import split_kind
 from tailrace.jobs.model import Limits, RangeRows, Request, Result
 from tailrace.jobs.shares import Rendered
 from tailrace.plugins import load_plugin
@@ -71,13 +70,10 @@ def extract(task: Task, report: Report, talk: Talk | None = None) -> Result:
     `report(done, total)` is told of every finished slice; with `talk`, slices may be shared with helpers. Raises
     ExtractionFailed and its kinds; nothing is left in the store then.
     """
-    try:
+    # Converting makes do with little memory, which very long rows may need more than. Shares are offered once.
+    with suppress(OutOfMemory) if task.request.format == "parquet" else nullcontext():
         return _extract(task, report, talk, 0)
-    except OutOfMemory:
-        if not split_kind(task.request.format)[1]:
-            raise
-        # Packing makes do with little memory, which very long rows may need more than. Shares are offered once.
-        return _extract(task, report, None, int(task.engine_options["memory_mb"]))
+    return _extract(task, report, None, int(task.engine_options["memory_mb"]))
 
 
 def _extract(task: Task, report: Report, talk: Talk | None, packing_mb: int) -> Result:

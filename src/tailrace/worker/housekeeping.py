@@ -163,7 +163,8 @@ class Housekeeping:
         settings = self._runtime.settings
         longest = timedelta(seconds=max(settings.cxone.job_timeout_s, settings.smartsync.job_timeout_s))
         before = (datetime.now(UTC) - (longest + _LEAVINGS_AGE)).timestamp()
-        return _remove_scratch(self._runtime.scratch.glob("rows-*"), before)
+        scratch = self._runtime.scratch
+        return sum(_remove_scratch(scratch.glob(f"{kind}-*"), before) for kind in ("rows", "lake", "spill"))
 
 
 def _unfinished_age(runtime: Runtime) -> timedelta:

@@ -43,6 +43,7 @@ class Worker:
         self._log = structlog.get_logger().bind(worker=self._name)
         self._selector = selectors.DefaultSelector()
         self._idle: list[ChildProcess] = []
+        self._removing: list[ChildProcess] = []
         self._runs: list[Run] = []
         self._listener: Connection | None = None
         self._stops = 0
@@ -212,8 +213,9 @@ class Worker:
         """End a child; one that is ended already stays so, and its closed pipe has no descriptor any more."""
         with suppress(KeyError, ValueError):
             self._selector.unregister(child)
-        if child in self._idle:
-            self._idle.remove(child)
+        for children in (self._idle, self._removing):
+            if child in children:
+                children.remove(child)
         child.close()
 
     def _hear(self, child: ChildProcess) -> None:
@@ -223,6 +225,9 @@ class Worker:
             if run is not None:
                 run.heard_at = time.monotonic()
                 self._take(run, message)
+            elif message["event"] == "object_removed" and child in self._removing:
+                self._removing.remove(child)
+                self._release(child)
         if ended:
             self._discard(child)
             if run is not None and run.outcome is None:
@@ -244,8 +249,10 @@ class Worker:
     def _remove(self, key: str | None) -> None:
         """Let a child with nothing to do remove an object that nobody wants, if there is one."""
         if key is not None:
-            self._idle.append(self._next_child())
-            self._idle[-1].remove(Removal(key, self._runtime.settings.storage.kind, self._runtime.storage_options))
+            child = self._next_child()
+            # Nobody's until it says that it has: a store that does not answer would hold up whoever gave it a task.
+            self._removing.append(child)
+            child.remove(Removal(key, self._runtime.settings.storage.kind, self._runtime.storage_options))
 
     def _release(self, child: ChildProcess) -> None:
         """Keep a child for the next job, unless it has run so many that its memory should be given back."""
@@ -315,7 +322,7 @@ class Worker:
                 if self._stops and run.outcome in (None, HAND_BACK):
                     run.hand_back(self._runtime.database)
                     self._log.info(run.handed_back, job=str(run.lease.job_id))
-        for child in [*self._idle, *(run.child for run in self._runs)]:
+        for child in [*self._idle, *self._removing, *(run.child for run in self._runs)]:
             child.close()
         self._drop_listener()
         self._selector.close()

@@ -24,9 +24,9 @@ def choose_shape(
     if not packing:
         return _make_format(text, fields, request.options), None
     module = load_plugin("tailrace.worker.packing", packing)
-    fields, options = module.as_rendered(fields, request.options)
+    rendered, options = module.as_rendered(fields, request.options)
     means = Means(fields, scratch, packing_mb)
-    return _make_format(text, fields, options), partial(module.open_packer, means=means)
+    return _make_format(text, rendered, options), partial(module.open_packer, means=means)
 
 
 def _make_format(name: str, fields: Sequence[Field], options: Mapping[str, Any]) -> Format:

@@ -60,6 +60,11 @@ def describe_taken(taken: Taken) -> dict[str, Any]:
     return {"share": asdict(taken) if isinstance(taken, Rendered) else taken}
 
 
+def is_answer(line: bytes) -> bool:
+    """Tell whether a line is an answer, and no order."""
+    return line.startswith(b'{"share":')
+
+
 def _read(message: dict[str, Any]) -> Taken:
     share: dict[str, Any] | Literal["render", "wait"] = message["share"]
     return Rendered(**share) if isinstance(share, dict) else share

@@ -1,7 +1,9 @@
 """A DuckDB connection as every engine of Parquet files opens it, SQL's quotes, and its faults in words."""
 
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import duckdb
@@ -20,7 +22,8 @@ _CONFIG: dict[str, Any] = {
 @contextmanager
 def open_duckdb(options: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open DuckDB in memory; options `memory_mb`, `scratch` (a folder for what does not fit) and `threads` (1)."""
-    limits = {"memory_limit": f"{options['memory_mb']}MB", "temp_directory": str(options["scratch"])}
+    Path(options["scratch"]).mkdir(parents=True, exist_ok=True)
+    limits = {"memory_limit": f"{options['memory_mb']}MB", "temp_directory": spill_folder(options["scratch"])}
     connection = duckdb.connect(":memory:", config=_CONFIG | limits | {"threads": options.get("threads", 1)})
     try:
         connection.execute("SET TimeZone = 'UTC'")
@@ -29,6 +32,14 @@ def open_duckdb(options: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnectio
         yield connection
     finally:
         connection.close()
+
+
+def spill_folder(scratch: object) -> str:
+    """Name a folder for DuckDB's temporary files, which it makes when it needs it, and removes.
+
+    Its files are told apart by the process's number alone, and containers that share the scratch folder have the same.
+    """
+    return f"{scratch}/spill-{secrets.token_hex(8)}"
 
 
 # Read once and thrown away: quick to write matters more than small.

@@ -15,6 +15,7 @@ _INTERVAL_SECONDS = 0.1
 # The server ends a statement in time and says so; only one that cannot is given up here, a little later.
 _GRACE_SECONDS = 15
 _CANCEL_SECONDS = 5
+_CHECK_SECONDS = 5
 _SETTINGS = (
     "SET LOCAL TimeZone = 'UTC'",
     "SET LOCAL DateStyle = 'ISO, YMD'",
@@ -23,6 +24,8 @@ _SETTINGS = (
     "SET LOCAL jit = off",
     # A slice has one backend; others are rendered beside it.
     "SET LOCAL max_parallel_workers_per_gather = 0",
+    # Between slices a session waits for the store; what ends it is the job's own deadline.
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
     # A slice's rows are sorted in memory.
     "SET LOCAL work_mem = '64MB'",
 )
@@ -90,6 +93,13 @@ def _begin(connection: Connection, timeout_s: int, snapshot: str | None) -> None
     if snapshot is not None:
         connection.execute(psycopg.sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
     connection.execute("; ".join((*_SETTINGS, f"SET LOCAL statement_timeout = {timeout_s * 1000}")).encode())
+    _notice_our_end(connection)
+
+
+def _notice_our_end(connection: Connection) -> None:
+    """Let a statement end soon after a process that was killed in it; not every platform can tell."""
+    with suppress(psycopg.Error), connection.transaction():
+        connection.execute(f"SET LOCAL client_connection_check_interval = '{_CHECK_SECONDS}s'".encode())
 
 
 def export_snapshot(connection: Connection) -> str:
@@ -100,7 +110,7 @@ def export_snapshot(connection: Connection) -> str:
     except (psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.FeatureNotSupported):
         raise SourceUnavailable(
             "PostgreSQL: this server is a standby, on which two sessions cannot see the same moment; "
-            "set worker.threads to 1 or name the primary"
+            "set worker.threads to 1 and worker.share_slices to 0, or name the primary"
         ) from None
 
 
@@ -137,7 +147,7 @@ _SENTENCES: dict[type[psycopg.Error], str] = {
     psycopg.errors.QueryCanceled: "a statement was cancelled, or took longer than the source's statement_timeout_s",
     psycopg.errors.AdminShutdown: "the connection was lost",
     psycopg.errors.CrashShutdown: "the connection was lost",
-    psycopg.errors.IdleInTransactionSessionTimeout: "the connection was lost",
+    psycopg.errors.IdleInTransactionSessionTimeout: "the session was ended while it waited between two statements",
     psycopg.errors.NumericValueOutOfRange: "a number has more digits than its column may have",
     psycopg.errors.InvalidTextRepresentation: "a value, or the tenant's, cannot be read as its column's type",
     psycopg.errors.InvalidDatetimeFormat: "a value cannot be read as a date or time",

@@ -150,8 +150,12 @@ def _relation(scan: Scan) -> str:
 
 
 def _tenant(scan: Scan) -> str:
+    """Write whose a row is: a condition that an index can serve, and one that is no type's or collation's equality."""
     selection = scan.selection or _NOTHING
-    return f"{quote_name(selection.tenant_column)} = {quote_text(selection.tenant)}" if selection.tenant_column else ""
+    if not selection.tenant_column:
+        return ""
+    column, tenant = quote_name(selection.tenant_column), quote_text(selection.tenant)
+    return f'{column} = {tenant} AND CAST({column} AS text) COLLATE "C" = {tenant}'
 
 
 _TYPE_NAMES = """

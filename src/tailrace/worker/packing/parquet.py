@@ -6,6 +6,7 @@ One thread reads and writes, so rows stay in order, and the same text gives the 
 
 import fcntl
 import os
+import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -32,7 +33,13 @@ def open_packer(sink: Sink, means: Means) -> Packer:
 
 def as_rendered(fields: Sequence[Field], options: Mapping[str, Any]) -> Rendered:  # noqa: ARG001 a packing's face
     """Tell what text is converted: values as they are, truth values in the words that are read."""
-    return tuple(replace(field, true_text="true", false_text="false", backslash_plus=False) for field in fields), {}
+    plain = tuple(replace(field, true_text="true", false_text="false", backslash_plus=False) for field in fields)
+    return _twice_if_one(plain), {}
+
+
+def _twice_if_one(fields: Sequence[Field]) -> tuple[Field, ...]:
+    """Write a single column twice: CSV cannot tell an empty text from none where there is no comma."""
+    return tuple(fields) * (2 if len(fields) == 1 else 1)
 
 
 class _ParquetPacker:
@@ -125,15 +132,20 @@ def _pipe() -> tuple[int, int]:
 
 def _connect(means: Means) -> duckdb.DuckDBPyConnection:
     memory_mb = max(means.memory_mb, _LEAST_MEMORY_MB, _COLUMN_MEMORY_MB * len(means.fields))
-    config: dict[str, Any] = {"threads": 1, "memory_limit": f"{memory_mb}MB", "temp_directory": means.scratch}
+    config: dict[str, Any] = {"threads": 1, "memory_limit": f"{memory_mb}MB", "temp_directory": _spill(means)}
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 
+def _spill(means: Means) -> str:
+    """Name a folder of this conversion's own: DuckDB's files are told apart by the process's number alone."""
+    return f"{means.scratch}/spill-{secrets.token_hex(8)}"
+
+
 def _copy(fields: Sequence[Field], source: int, target: int) -> str:
     """Write the statement that converts. Not `strict_mode`: with CR LF it drops rows."""
-    declared = ", ".join(f"'c{place}': '{_kind(field)}'" for place, field in enumerate(fields))
+    declared = ", ".join(f"'c{place}': '{_kind(field)}'" for place, field in enumerate(_twice_if_one(fields)))
     names = ", ".join(f"c{place} AS {quote_name(field.name)}" for place, field in enumerate(fields))
     steps = max(1, min(_MOST_STEPS, _COLUMNS_FOR_ONE_STEP // max(1, len(fields))))
     return f"""
