@@ -158,12 +158,11 @@ class PostgresqlEngine:
 
 def _order(source: Source, scan: Scan, part: Slice) -> list[str]:
     """Write what rows are ordered by; all but the first term is computed only for rows of an instant others share."""
-    terms = [translate_order(term) for term in scan.order[1:]]
-    if not terms or len(terms) > _MOST_TERMS:
-        return [AT, *terms]
+    terms = [as_part(translate_order(term)) for term in scan.order[1:]]
     rows = source.placed(part.start, part.end, [scan.range_column])
     shared = f"SELECT {AT} FROM ({rows}) AS rows GROUP BY {AT} HAVING count(*) > 1"
-    return [AT, f"CASE WHEN {AT} IN ({shared}) THEN ROW({', '.join(map(as_part, terms))}) END"]
+    few = [f"ROW({', '.join(terms[at : at + _MOST_TERMS])})" for at in range(0, len(terms), _MOST_TERMS)]
+    return [AT, f"CASE WHEN {AT} IN ({shared}) THEN ROW({', '.join(few)}) END"] if few else [AT]
 
 
 def _pieces(source: Source, part: Slice, order: list[str], row: str, lead: str | None) -> str:

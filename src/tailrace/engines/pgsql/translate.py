@@ -46,10 +46,15 @@ _OPERATORS = {"^", "-", "]", "[", "\\"}
 def translate(sql: str) -> str:
     """Write an expression of DuckDB's as one of PostgreSQL's; raises SourceUnavailable for what it does not know."""
     try:
-        tree = sqlglot.parse_one(sql, read="duckdb")
-        return str(_translated(tree).sql("postgres"))
+        return str(_tree(sql).sql("postgres"))
     except (sqlglot.ParseError, RecursionError):
         raise SourceUnavailable("PostgreSQL: what the format asks for cannot be written in its SQL") from None
+
+
+@lru_cache(maxsize=8)
+def _tree(sql: str) -> exp.Expr:
+    """Read and translate an expression once for all that is asked of it; nobody changes it."""
+    return _translated(sqlglot.parse_one(sql, read="duckdb"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,7 @@ class Cells:
 @lru_cache(maxsize=64)
 def find_cells(sql: str) -> Cells:
     """Find the texts in a row's expression that are escaped all by the same rule."""
-    found = [
-        case for case in _translated(sqlglot.parse_one(sql, read="duckdb")).find_all(exp.Case) if _MARK in case.meta
-    ]
+    found = [case for case in _tree(sql).find_all(exp.Case) if _MARK in case.meta]
     patterns = {case.args["ifs"][0].this.expression.sql("postgres"): case.meta[_MARK] for case in found}
     if len(patterns) != 1:
         return Cells()
@@ -91,7 +94,7 @@ def translate_plain(sql: str, texts: frozenset[str]) -> str:
         plain = _MARK in node.meta and node.args["default"].sql("postgres") in texts
         return node.args["default"] if plain else node
 
-    return str(_translated(sqlglot.parse_one(sql, read="duckdb")).transform(as_it_is).sql("postgres"))
+    return str(_tree(sql).transform(as_it_is).sql("postgres"))
 
 
 def translate_order(term: str) -> str:
