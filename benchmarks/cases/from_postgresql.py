@@ -83,7 +83,9 @@ def _copy(site: Site, connection: psycopg.Connection, table: Table, rows: int) -
     names = ", ".join(f'"{column.source}"' for column in table.columns)
     with duckdb.connect() as engine:
         engine.execute("SET TimeZone = 'UTC'")
-        engine.execute(f"COPY (SELECT 'rows-{rows}', {names} FROM read_parquet({files})) TO '{file}' (FORMAT csv)")
+        engine.execute(
+            f"COPY (SELECT 'rows-{rows}', {names} FROM read_parquet({files})) TO '{file}' (FORMAT csv, HEADER false)"
+        )
     with file.open("rb") as source, connection.cursor().copy("COPY steps FROM STDIN (FORMAT csv)") as sink:
         while block := source.read(2**20):
             sink.write(block)

@@ -178,6 +178,18 @@ def test_ties_are_told_apart_by_further_terms_and_texts_are_ordered_by_bytes(own
     ]
 
 
+def test_ties_are_told_apart_by_terms_of_any_type_with_nulls_where_they_belong(own, engine):
+    own.execute("CREATE TABLE rows (tenant text, instant timestamptz, key text, last bigint)")
+    rows = [(key, last) for key in ("b", "B", None, "") for last in (10, None, 9)]
+    for hour in (2, 1):
+        for key, last in rows:
+            own.execute("INSERT INTO rows VALUES ('acme', %s, %s, %s)", [at(hour), key, last])
+    scan = scan_of(columns=(("key", "VARCHAR"), ("last", "BIGINT")), order=('"key" NULLS FIRST', '"last"'))
+    ordered = ["-:9", "-:10", "-:-", ":9", ":10", ":-", "B:9", "B:10", "B:-", "b:9", "b:10", "b:-"]
+    row = "concat(coalesce(key, '-'), ':', coalesce(CAST(last AS VARCHAR), '-'), chr(10))"
+    assert lines(engine, scan, row=row) == ordered * 2
+
+
 # -- what does not fit --------------------------------------------------------------------------------------------
 
 ALL = (("key", "VARCHAR"), ("whole", "BIGINT"), ("part", "DECIMAL(18,2)"), ("day", "DATE"), ("yes", "BOOLEAN"))

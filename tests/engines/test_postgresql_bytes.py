@@ -1,6 +1,6 @@
 """An operator's own PostgreSQL: every format is written as DuckDB writes it, byte for byte."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from unittest import mock
 
@@ -121,6 +121,45 @@ def test_every_format_gives_the_bytes_that_it_gives_from_duckdb(server, rows, by
             given = in_postgresql(own, engine, rows, expressions, order)
         own.execute("DROP TABLE rows")
     assert given == in_duckdb(rows, expressions, order)
+
+
+SPECIAL = [
+    "",
+    " ",
+    "\t",
+    " a",
+    "a ",
+    "\ta",
+    "a\t",
+    "a,b",
+    ",",
+    '"',
+    '""',
+    'a"b',
+    '"a"',
+    "a\nb",
+    "a\rb",
+    "\r\n",
+    "\x01,",
+]
+NOT_SPECIAL = ["select", "Table", "a b", "a\tb", "\x01", "\x02a", "\x1f", "a\x01b", "a'b", "\\", "é", "_a1", "\xa0a"]
+
+
+@pytest.mark.parametrize("seldom", [0.0, 0.05, 1.0])
+def test_texts_in_quotes_among_many_that_need_none(own, engine, monkeypatch, seldom):
+    monkeypatch.setattr("tailrace.engines.postgresql._SELDOM", seldom)
+    fields = [Field(name, name, "text") for name in "abcde"]
+    own.execute("CREATE TABLE rows (tenant text, instant timestamptz, a text, b text, c text, d text, e text)")
+    texts = [*SPECIAL, *NOT_SPECIAL]
+    rows = [[text if at == column else "plain" for at in range(5)] for text in texts for column in range(5)]
+    with own.cursor().copy("COPY rows FROM STDIN") as copy:
+        for number, row in enumerate(rows):
+            copy.write_row(["acme", START + timedelta(seconds=number), *row])
+    row = load_plugin("tailrace.formats", "csv").create(fields, {}).row()
+    scan = scan_of(columns=tuple((name, "VARCHAR") for name in "abcde"), order=write_order("x", fields)[1:])
+    made = b"".join(block.data for block in engine.render(scan, Slice(START, END), row)).decode()
+    quoted = {text: '"' + text.replace('"', '""') + '"' for text in SPECIAL}
+    assert made == "".join(",".join(quoted.get(text, text) for text in row) + "\r\n" for row in rows)
 
 
 @pytest.mark.parametrize("name", ["csv", "xml"])

@@ -9,12 +9,13 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import Any, Never
 
 from tailrace.engines.base import Block, Program, Scan, Slice
 from tailrace.engines.pgsql.session import Connection, cancel, export_snapshot, fetch, open_session, told
-from tailrace.engines.pgsql.source import Source, as_bound, examine_source, find_source, is_strange, quote_name
-from tailrace.engines.pgsql.translate import find_cells, translate, translate_order, translate_plain
+from tailrace.engines.pgsql.source import AT, Source, as_bound, examine_source, find_source, is_strange, quote_name
+from tailrace.engines.pgsql.translate import Cells, as_part, find_cells, translate, translate_order, translate_plain
 from tailrace.errors import EngineBroken, SourceUnavailable
 
 _ROWS_PER_SLICE = 49_152
@@ -23,9 +24,11 @@ _BYTES_PER_SLICE = 24 * 2**20
 _ROWS_PER_PIECE = 1_000
 # How many rows tell how large rows are.
 _SAMPLE = 1_000
-# The instant and the first text to order by tell most rows apart; other terms are only computed where they do not.
-_FIRST_TERMS = 2
 _NOTHING = "''"
+# A row of PostgreSQL's has no more than 1,664 columns, and a term may need two.
+_MOST_TERMS = 800
+# The share of rows that may be looked through twice, so that most are looked through once.
+_SELDOM = 0.05
 # PostgreSQL gives no function more than 100.
 _MOST_ARGUMENTS = 90
 # COPY in binary form begins with a header; then each row has a number of columns, and each column its length.
@@ -52,7 +55,6 @@ class PostgresqlEngine:
         """Take an open session."""
         self._connection = connection
         self._sources: dict[Scan, Source] = {}
-        self._tied: set[Scan] = set()
         self._lines: dict[tuple[Scan, str], str] = {}
 
     def examine(self, scan: Scan) -> list[str]:
@@ -95,32 +97,31 @@ class PostgresqlEngine:
     def render(self, scan: Scan, part: Slice, row: str, lead: str | None = None) -> Iterator[Block]:
         """Render one slice; PostgreSQL joins the rows of a piece, so that Python sees no single one."""
         source = self._source(scan)
-        order = [quote_name(scan.range_column), *map(translate_order, scan.order[1:])]
         line, before = self._line(scan, source, row), None if lead is None else translate(lead)
-        first = order[: None if scan in self._tied else _FIRST_TERMS]
-        pieces = self._copy(_pieces(source, part, first, line, before))
+        pieces = self._copy(_pieces(source, part, _order(source, scan, part), line, before))
         if any(piece[0] != _NO for piece in pieces):
             raise SourceUnavailable(f"PostgreSQL: {self._strange(source, part)}")
-        if len(first) < len(order) and any(piece[1] != _NO for piece in pieces):
-            self._tied.add(scan)
-            pieces = self._copy(_pieces(source, part, order, line, before))
-        yield from map(_block, _in_order([piece[2:] for piece in pieces]))
+        yield from map(_block, _in_order([piece[1:] for piece in pieces]))
 
     def _line(self, scan: Scan, source: Source, row: str) -> str:
-        """Translate a row; texts of columns that never were escaped in a sample are looked through all at once."""
+        """Translate a row; texts that are seldom escaped in a sample are looked through all at once."""
         if (scan, row) not in self._lines:
             line = translate(row)
-            cells, plain = find_cells(row), []
-            if cells.texts:
-                found = ", ".join(f"bool_or({cells.escaped(text)})" for text in cells.texts)
-                rows = f"{source.rows(scan.start, scan.end)} LIMIT {_SAMPLE}"
-                [answers] = fetch(self._connection, f"SELECT {found} FROM ({rows}) AS rows")
-                plain = [text for text, yes in zip(cells.texts, answers, strict=True) if not yes][:_MOST_ARGUMENTS]
+            cells = find_cells(row)
+            plain = self._plain(cells, f"{source.rows(scan.start, scan.end)} LIMIT {_SAMPLE}") if cells.texts else []
             if len(plain) > 1:
                 quick = translate_plain(row, frozenset(plain))
                 line = f"CASE WHEN {cells.any_escaped(plain)} THEN {line} ELSE {quick} END"
             self._lines[scan, row] = line
         return self._lines[scan, row]
+
+    def _plain(self, cells: Cells, rows: str) -> list[str]:
+        """Choose texts so that few rows of a sample have one among them that is escaped."""
+        counts = ", ".join(f"count(*) FILTER (WHERE {cells.escaped(text)})" for text in cells.texts)
+        [(most, *found)] = fetch(self._connection, f"SELECT count(*) * {_SELDOM}, {counts} FROM ({rows}) AS rows")
+        seldom = sorted(zip(found, cells.texts, strict=True), key=itemgetter(0))
+        totals = accumulate(number for number, _ in seldom)
+        return [text for total, (_, text) in zip(totals, seldom, strict=True) if total <= most][:_MOST_ARGUMENTS]
 
     def _copy(self, statement: str) -> list[list[memoryview]]:
         with told(), self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
@@ -155,6 +156,15 @@ class PostgresqlEngine:
         return f"column {names} holds a date or time outside the years 1 to 9999, or what is not a number"
 
 
+def _order(source: Source, scan: Scan, part: Slice) -> list[str]:
+    """Write what rows are ordered by; all but the first term is computed only for rows of an instant others share."""
+    terms = [as_part(translate_order(term)) for term in scan.order[1:]]
+    rows = source.placed(part.start, part.end, [scan.range_column])
+    shared = f"SELECT {AT} FROM ({rows}) AS rows GROUP BY {AT} HAVING count(*) > 1"
+    few = [f"ROW({', '.join(terms[at : at + _MOST_TERMS])})" for at in range(0, len(terms), _MOST_TERMS)]
+    return [AT, f"CASE WHEN {AT} IN ({shared}) THEN ROW({', '.join(few)}) END"] if few else [AT]
+
+
 def _pieces(source: Source, part: Slice, order: list[str], row: str, lead: str | None) -> str:
     """Write the COPY of a slice: a piece a row, with the number of its lines, and the lines joined."""
     line = row if lead in {None, _NOTHING} else f"concat({lead}, {row})"
@@ -163,13 +173,12 @@ def _pieces(source: Source, part: Slice, order: list[str], row: str, lead: str |
         columns += [f"string_agg(int4send(octet_length({text})), '')" for text in ("line", "lead")]
     lines = f"""
         SELECT {line} AS line, {lead or _NOTHING} AS lead, {is_strange(source.doubtful)} AS strange,
-               CAST(row_number() OVER places AS integer) - 1 AS number, rank() OVER places AS place
-        FROM ({source.rows(part.start, part.end)}) AS rows WINDOW places AS (ORDER BY {", ".join(order)})
+               CAST(row_number() OVER (ORDER BY {", ".join(order)}) AS integer) - 1 AS number
+        FROM ({source.placed(part.start, part.end)}) AS rows
     """
     return f"""
         COPY (
-            SELECT CAST(coalesce(bool_or(strange), false) AS integer), CAST(bool_or(place <= number) AS integer),
-                   {", ".join(columns)}
+            SELECT CAST(coalesce(bool_or(strange), false) AS integer), {", ".join(columns)}
             FROM ({lines}) AS lines GROUP BY number / {_ROWS_PER_PIECE}
         ) TO STDOUT (FORMAT binary)
     """

@@ -21,6 +21,8 @@ NULLS_FIRST = " NULLS FIRST"
 # Notes on a CASE that it escapes a text, and how such a text is found among several.
 _MARK = "escaped where joined"
 _BETWEEN = "chr(1)"
+# A text in quotes, as DuckDB's SQL for it is written by sqlglot.
+_QUOTED = """CONCAT('"', REPLACE({}, '"', '""'), '"')"""
 # What means the same in both, whatever it is given here.
 _ALIKE = (
     *(exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, exp.Paren, exp.Case, exp.If, exp.Coalesce),
@@ -28,7 +30,9 @@ _ALIKE = (
     *(exp.Nullif, exp.DPipe, exp.StartsWith, exp.Substring, exp.Length, exp.Chr, exp.Pad, exp.Div),
     *(exp.DataType, exp.DataTypeParam),
 )
-_KNOWN = {"to_json", "strpos", "right", "to_char"}
+_KNOWN = {"to_json", "strpos", "right", "to_char", "concat_ws", "quote_ident"}
+# From how many separators on it pays to name them once.
+_FEWEST_CELLS = 3
 _TYPES = {exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.DECIMAL, exp.DType.BIGINT, exp.DType.INT}
 # The signs of strftime, as to_char has them.
 _TIME_SIGNS = {
@@ -42,10 +46,15 @@ _OPERATORS = {"^", "-", "]", "[", "\\"}
 def translate(sql: str) -> str:
     """Write an expression of DuckDB's as one of PostgreSQL's; raises SourceUnavailable for what it does not know."""
     try:
-        tree = sqlglot.parse_one(sql, read="duckdb")
-        return str(_translated(tree).sql("postgres"))
+        return str(_tree(sql).sql("postgres"))
     except (sqlglot.ParseError, RecursionError):
         raise SourceUnavailable("PostgreSQL: what the format asks for cannot be written in its SQL") from None
+
+
+@lru_cache(maxsize=8)
+def _tree(sql: str) -> exp.Expr:
+    """Read and translate an expression once for all that is asked of it; nobody changes it."""
+    return _translated(sqlglot.parse_one(sql, read="duckdb"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +77,7 @@ class Cells:
 @lru_cache(maxsize=64)
 def find_cells(sql: str) -> Cells:
     """Find the texts in a row's expression that are escaped all by the same rule."""
-    found = [
-        case for case in _translated(sqlglot.parse_one(sql, read="duckdb")).find_all(exp.Case) if _MARK in case.meta
-    ]
+    found = [case for case in _tree(sql).find_all(exp.Case) if _MARK in case.meta]
     patterns = {case.args["ifs"][0].this.expression.sql("postgres"): case.meta[_MARK] for case in found}
     if len(patterns) != 1:
         return Cells()
@@ -87,13 +94,19 @@ def translate_plain(sql: str, texts: frozenset[str]) -> str:
         plain = _MARK in node.meta and node.args["default"].sql("postgres") in texts
         return node.args["default"] if plain else node
 
-    return str(_translated(sqlglot.parse_one(sql, read="duckdb")).transform(as_it_is).sql("postgres"))
+    return str(_tree(sql).transform(as_it_is).sql("postgres"))
 
 
 def translate_order(term: str) -> str:
     """Write a term that orders rows."""
     expression = term.removesuffix(NULLS_FIRST)
     return translate(expression) + (NULLS_FIRST if term != expression else "")
+
+
+def as_part(term: str) -> str:
+    """Write a term that orders rows as part of a row that does: in a row nulls are always last."""
+    expression = term.removesuffix(NULLS_FIRST)
+    return expression if term == expression else f"{expression} IS NOT NULL, {expression}"
 
 
 def _translated(node: exp.Expr) -> exp.Expr:
@@ -159,12 +172,36 @@ def _cast(node: exp.Expr) -> exp.Expr:
 
 def _concat(node: exp.Expr) -> exp.Expr:
     """Join no more parts at once than a function may have arguments."""
-    parts = node.expressions
+    parts = _separated(node.expressions)
     while len(parts) > _MOST_ARGUMENTS:
         starts = range(0, len(parts), _MOST_ARGUMENTS)
         parts = [exp.Concat(**{**node.args, "expressions": parts[at : at + _MOST_ARGUMENTS]}) for at in starts]
     node.set("expressions", parts)
     return node
+
+
+def _separated(parts: list[exp.Expr]) -> list[exp.Expr]:
+    """Join with concat_ws what has the same text between each two, as every argument costs as much, be it a comma."""
+    between = parts[1] if len(parts) > 1 else exp.null()
+    cells = 0
+    while isinstance(between, exp.Literal) and parts[2 * cells + 1 : 2 * cells + 2] == [between]:
+        cells += 1
+    if cells < _FEWEST_CELLS:
+        return parts
+    joined = [_or_nothing(part) for part in parts[: 2 * cells + 1 : 2]]
+    while len(joined) > 1:
+        starts = range(0, len(joined), _MOST_ARGUMENTS)
+        joined = [_joined(between, joined[at : at + _MOST_ARGUMENTS]) for at in starts]
+    return [*joined, *parts[2 * cells + 1 :]]
+
+
+def _or_nothing(cell: exp.Expr) -> exp.Expr:
+    """Write a cell as a text in any case; concat_ws would leave out the separator of a null."""
+    return exp.Coalesce(this=exp.cast(cell, exp.DType.TEXT), expressions=[exp.Literal.string("")])
+
+
+def _joined(between: exp.Expr, cells: list[exp.Expr]) -> exp.Expr:
+    return exp.Anonymous(this="concat_ws", expressions=[between.copy(), *cells])
 
 
 # -- times --------------------------------------------------------------------------------------------------------
@@ -203,6 +240,8 @@ def _case(node: exp.Expr) -> exp.Expr:
     if len(reasons) > 1 and None not in reasons:
         pattern = _search_pattern([reason for reason in reasons if reason])
         branches[0].set("this", exp.RegexpLike(this=default.copy(), expression=exp.Literal.string(pattern)))
+        if branches[0].args["true"].sql("duckdb") == _QUOTED.format(default.sql("duckdb")) and _no_word(reasons):
+            branches[0].set("true", exp.Anonymous(this="quote_ident", expressions=[default.copy()]))
         node.meta[_MARK] = _search_pattern([reason for reason in reasons if reason], joined=True)
     return node
 
@@ -216,6 +255,11 @@ def _reasons(condition: exp.Expr, text: str) -> Iterator[_Reason | None]:
             yield None
         elif sign != "\0":
             yield _Reason(text, type(part), sign)
+
+
+def _no_word(reasons: Sequence[_Reason | None]) -> bool:
+    """Whether a text with any of these signs is surely quoted as a name would be, which is done in one go."""
+    return not any(reason and re.fullmatch("[a-z0-9_]", reason.sign) for reason in reasons)
 
 
 def _text_of(node: exp.Expr) -> str | None:
