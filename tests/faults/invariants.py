@@ -61,7 +61,8 @@ ORDER = {
 }
 WITH_RESULT = {"SUCCEEDED", "COMPLETED_SUCCESSFULLY"}
 TOTAL, PER_TENANT, MOST_ATTEMPTS = 4, 2, 3
-API_CONNECTIONS = 10
+# The API's pool may be full, after all of it was cut at once; the sweep of this process holds two more.
+API_CONNECTIONS = 10 + 2
 
 
 def watch(site: Site) -> None:
