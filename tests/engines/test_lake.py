@@ -270,22 +270,50 @@ def test_files_may_differ_in_columns_and_types(lake):
         ("true", "BOOLEAN", "true"),
     ],
 )
-def test_values_become_what_is_wanted(local, sql, kind, text):
+@pytest.mark.parametrize("given", ["v", '"V"', "coalesce(v, v)"])
+def test_values_become_what_is_wanted(local, sql, kind, text, given):
     local.put("a.parquet", f"SELECT *, {sql} AS v FROM ({hours('2019-05-22', 'a', 1)})")
     wanted = (*COLUMNS, ("v", kind))
     assert examine(local, "a.parquet", wanted=wanted) == []
     assert read(local, "a.parquet", wanted=wanted, row="concat(v)") == text
+    wanted, columns = (*COLUMNS, ("w", kind)), (("w", given),)
+    assert examine(local, "a.parquet", wanted=wanted, columns=columns) == []
+    assert read(local, "a.parquet", wanted=wanted, columns=columns, row="concat(w)") == text
 
 
 @pytest.mark.parametrize(
     ("sql", "kind"),
     [("1.5::DOUBLE", "BIGINT"), ("now()", "DATE"), ("TIMESTAMP '2019-01-01 01:00'", "DATE")],
 )
-def test_a_value_that_would_lose_something_fails_the_attempt(local, sql, kind):
+@pytest.mark.parametrize("given", [None, "v", '"V"', "coalesce(v, v)"])
+def test_a_value_that_would_lose_something_fails_the_attempt(local, sql, kind, given):
     local.put("a.parquet", f"SELECT *, {sql} AS v FROM ({hours('2019-05-22', 'a', 1)})")
+    name, columns = ("w", (("w", given),)) if given else ("v", ())
     with pytest.raises(SourceUnavailable) as caught:
-        read(local, "a.parquet", wanted=(*COLUMNS, ("v", kind)), row="concat(v)")
+        read(local, "a.parquet", wanted=(*COLUMNS, (name, kind)), columns=columns, row=f"concat({name})")
     assert "1.5" not in caught.value.message
+
+
+def test_a_column_under_another_name_may_be_missing_in_some_files(local):
+    local.put("1.parquet", f"SELECT *, 1 AS number FROM ({hours('2019-05-22', 'a', 1)})")
+    local.put("2.parquet", hours("2019-05-23", "b", 1))
+    wanted, columns = (*COLUMNS, ("n", "BIGINT")), (("n", "number"),)
+    assert read(local, "*.parquet", wanted=wanted, columns=columns, row="concat(key, n, ' ')") == "a-01 b-0 "
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("v", "column 'v' holds VARCHAR, which does not fit BIGINT"),
+        ("v || '0'", "column 'n' is computed as VARCHAR, which does not fit BIGINT"),
+    ],
+)
+def test_what_does_not_fit_under_another_name_is_told(local, given, told):
+    local.put("a.parquet", f"SELECT *, '2.5' AS v FROM ({hours('2019-05-22', 'a', 1)})")
+    scan = {"wanted": (*COLUMNS, ("n", "BIGINT")), "columns": (("n", given),)}
+    assert examine(local, "a.parquet", **scan) == [f"'{local.root}/a.parquet': {told}"]
+    with pytest.raises(SourceUnavailable, match=told):
+        read(local, "a.parquet", **scan)
 
 
 @pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMPTZ"])

@@ -5,7 +5,7 @@ The files are listed once a job; each is read as it was listed or fails the atte
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +36,7 @@ class Seen:
     scans: dict[object, tuple[str, ...]] = field(default_factory=dict)
     files: dict[str, Found] = field(default_factory=dict)
     kinds: dict[str, Kinds] = field(default_factory=dict)
+    computed: dict[object, Mapping[str, str]] = field(default_factory=dict)
     staged: set[str] = field(default_factory=set)
 
 
@@ -232,10 +233,29 @@ class LakeEngine(ParquetEngine):
     def _select(self, scan: Scan, files: Sequence[str], known: Kinds) -> str:
         """Write the statement for the tenant's rows in files that have the same columns."""
         there = self._columns(scan, files[0])
-        for fault in there.faults():
-            raise SourceUnavailable(f"'{files[0]}': {fault}")
+        self._refuse(files[0], there)
+        stored = self._stored(there, files, known)
+        if expressions := there.expressions():
+            there = replace(there, computed=self._types(expressions, there, files, known))
+            self._refuse(files[0], there)
         columns = ", ".join(f"{there.write(name, kind)} AS {write_name(name)}" for name, kind in columns_of(scan))
-        return f"SELECT {columns} FROM {self._stored(there, files, known)}{there.write_condition()}"
+        return f"SELECT {columns} FROM {stored}{there.write_condition()}"
+
+    def _refuse(self, file: str, there: Columns) -> None:
+        for fault in there.faults():
+            raise SourceUnavailable(f"'{file}': {fault}")
+
+    def _types(
+        self, expressions: Mapping[str, str], there: Columns, files: Sequence[str], known: Kinds
+    ) -> Mapping[str, str]:
+        """Ask DuckDB for the types of what is computed from files that are alike, once a job: it opens one for it."""
+        names = tuple(name for name, _ in there.partitions)
+        key = (tuple(expressions.items()), tuple(there.kinds.values()), names, tuple(known.values()))
+        if key not in self._seen.computed:
+            computed = ", ".join(f"({sql}) AS {write_name(name)}" for name, sql in expressions.items())
+            found = self._fetch(f"DESCRIBE SELECT {computed} FROM {self._stored(there, files[:1], known)}")
+            self._seen.computed[key] = {name: kind for name, kind, *_ in found}
+        return self._seen.computed[key]
 
     def _stored(self, there: Columns, files: Sequence[str], known: Kinds) -> str:
         """Write what reads files as they are, with the columns that only others have."""
@@ -267,13 +287,18 @@ class LakeEngine(ParquetEngine):
     def _examine_columns(self, scan: Scan, files: Sequence[str]) -> Iterator[str]:
         """Look for columns that no file has, and whether what is computed can be."""
         known = {name: kind for file in files for name, kind in self._seen.kinds[file].items()}
-        there, computed = self._columns(scan, files[0]), dict(selection_of(scan).columns)
+        there, given = self._columns(scan, files[0]), dict(selection_of(scan).columns)
         stored = self._stored(there, files[:1], known)
-        for name, kind in columns_of(scan):
-            if name not in computed and name.lower() not in known and not there.is_partition(name):
+        for name, _ in columns_of(scan):
+            if name not in given and name.lower() not in known and not there.is_partition(name):
                 yield f"No file has a column '{name}', and none is said to stand for it"
-            elif name in computed:
-                yield from self._try(f"SELECT {there.write(name, kind)} FROM {stored} LIMIT 0", f"Column '{name}'")
+        types = dict[str, str]()
+        for name, sql in there.expressions().items():
+            try:
+                types |= self._types({name: sql}, there, files, known)
+            except SourceUnavailable as error:
+                yield f"Column '{name}' cannot be computed: {error.message}"
+        yield from (f"'{files[0]}': {fault}" for fault in replace(there, computed=types).faults())
         yield from self._try(f"SELECT 1 FROM {stored}{there.write_condition()} LIMIT 0", "The tenant's column")
 
     def _try(self, statement: str, what: str) -> Iterator[str]:
