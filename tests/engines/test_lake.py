@@ -15,7 +15,7 @@ from s3_server import BUCKET
 from s3_way import way_to
 from tailrace.engines.base import Scan, Selection
 from tailrace.engines.lake import connect
-from tailrace.errors import SourceUnavailable
+from tailrace.errors import SourceEmpty, SourceUnavailable
 
 pytestmark = pytest.mark.long
 
@@ -126,8 +126,9 @@ def read(lake, *patterns, row=ROW, **others):
 
 
 def examine(lake, *patterns, **others):
+    """Look as at the start of a service, when there is no range and no tenant."""
     with opened(lake) as engine:
-        return engine.examine(scan_of(lake, *patterns, **others))
+        return engine.examine(replace(scan_of(lake, *patterns, **{"tenant": ""} | others), start=0, end=0))
 
 
 # -- which files --------------------------------------------------------------------------------------------------
@@ -164,7 +165,6 @@ def test_a_file_that_two_patterns_mean_is_read_once(lake):
 def test_no_file_is_no_rows_where_the_folder_can_be_listed(lake):
     lake.put("acme/a.parquet", hours("2019-05-22", "a"))
     assert read(lake, "other/*.parquet", tenant="other") == ""
-    assert examine(lake, "other/*.parquet", tenant="other") == [f"No file fits '{lake.root}/other/*.parquet'"]
 
 
 @pytest.mark.parametrize("pattern", ["nowhere/*.parquet", "nowhere/a.parquet", "a.parquet"])
@@ -354,7 +354,45 @@ def test_a_column_nobody_has_and_one_that_cannot_be_computed_are_told(local):
 
 def test_a_lake_that_fits(lake):
     lake.put("tenant=acme/a.parquet", hours("2019-05-22", "a"))
+    lake.put("tenant=other/a.parquet", hours("1969-05-22", "a"))
     assert examine(lake, "tenant=*/*.parquet", column="tenant") == []
+
+
+def test_a_lake_by_days_that_fits(lake):
+    lake.put("date=2019-05-22/2019-05-22.parquet", "SELECT 'k-0' AS key, 1 AS n")
+    columns = (("instant", "CAST(date AS TIMESTAMP)"), ("number", "n"))
+    wanted = (*COLUMNS, ("number", "BIGINT"))
+    assert examine(lake, "date=*/{day}.parquet", columns=columns, wanted=wanted) == []
+    [fault] = examine(lake, "date=*/{day}.parquet", columns=columns, wanted=(*COLUMNS, ("number", "DATE")))
+    assert fault.endswith("column 'n' holds INTEGER, which does not fit DATE")
+
+
+def test_a_lake_without_files_is_told_apart_from_one_that_does_not_fit(lake):
+    lake.put("x/a.parquet", hours("2019-05-22", "a"))
+    with pytest.raises(SourceEmpty, match=r"No file that fits '.*/y\*/\*' was found"):
+        examine(lake, "x/*.parquet", "y*/*")
+
+
+def test_a_file_that_cannot_be_read_is_not_said_to_be_of_another_kind(lake):
+    lake.put("a.parquet", hours("2019-05-22", "a"))
+    lake.spoil("b.parquet")
+    with pytest.raises(SourceUnavailable, match=r"b\.parquet' is not a readable Parquet file"):
+        examine(lake, "*.parquet")
+
+
+def test_only_some_of_a_large_lake_is_looked_at(local, monkeypatch):
+    monkeypatch.setattr("tailrace.engines.lake._MOST_EXAMINED", 3)
+    monkeypatch.setattr("tailrace.engines.files.places._MOST_FOLDERS", 3)
+    monkeypatch.setattr("tailrace.engines.files.places._MOST_FILES", 4)
+    for number in range(4):
+        local.put(f"{number}/a.parquet", hours("2019-05-22", "a"))
+        local.put(f"all/{number}.parquet", hours("2019-05-22", "a"))
+    local.spoil("all/3.parquet")
+    local.put("z/b.parquet", hours("2019-05-22", "a"))
+    assert examine(local, "all/*.parquet") == []
+    for pattern in ("*/b.parquet", "**/b.parquet"):
+        with pytest.raises(SourceEmpty):
+            examine(local, pattern)
 
 
 # -- faults -------------------------------------------------------------------------------------------------------
