@@ -217,3 +217,20 @@ def test_a_lake_without_files_or_with_one_that_cannot_be_read_stops_no_start(beg
     assert "source_unavailable" in service.log.read_text()
     said = run("doctor", service).stdout
     assert ("not a readable Parquet file" if spoilt else "No file that fits") in said
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("a%2Fb", "a%2Fb"), ("R&D: West", "R&D%3A West"), ("__HIVE_DEFAULT_PARTITION__",) * 2]
+)
+def test_a_folder_that_is_another_tenants_or_named_otherwise_is_never_read(begin, lake, tmp_path, name, folder):
+    """What `owner=` and a name say as a path is not always what they say as a value."""
+    (tmp_path / f"lake/owner={folder}").mkdir()
+    write_parquet(tmp_path / f"lake/owner={folder}/2024-02-28.parquet", make_rows(9))
+    service = begin(from_lake(tmp_path, "owner={tenant}/*.parquet"), columns=LAKE_COLUMNS)
+    caller = service.caller(permissions=["shifts"])
+    service.database.execute(
+        "UPDATE tenants SET name = %(name)s WHERE id = %(id)s", {"name": name, "id": caller.tenant.id}
+    )
+    status = caller.wait(caller.submit(**ASKED))
+    assert status["status"] == "FAILED"
+    assert "use tenant_column" in service.log.read_text()

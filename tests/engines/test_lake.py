@@ -1,6 +1,5 @@
 """A lake: files found by pattern, their folders' words, columns that differ, faults that are told and never hidden."""
 
-import glob
 import os
 from contextlib import contextmanager
 from dataclasses import replace
@@ -164,7 +163,15 @@ def test_a_file_that_two_patterns_mean_is_read_once(lake):
 
 def test_no_file_is_no_rows_where_the_folder_can_be_listed(lake):
     lake.put("acme/a.parquet", hours("2019-05-22", "a"))
-    assert read(lake, "other/*.parquet", tenant="other") == ""
+    assert read(lake, "{tenant}/*.parquet", tenant="other") == ""
+
+
+def test_a_tenants_name_elsewhere_in_a_path_hides_no_missing_folder(local):
+    """As when a file system is not mounted."""
+    local.put("here/a.parquet", hours("2019-05-22", "a"))
+    for path in ("acme-lake/{tenant}/*.parquet", "acme/all/*.parquet", "acme/by={tenant}/*.parquet", "x=acme/*"):
+        with pytest.raises(SourceUnavailable, match="cannot be listed"):
+            read(local, path, tenant="acme")
 
 
 @pytest.mark.parametrize("pattern", ["nowhere/*.parquet", "nowhere/a.parquet", "a.parquet"])
@@ -198,9 +205,11 @@ def test_a_tenants_name_is_never_a_pattern_or_a_way(local, tenant):
     local.put("2019-05-22/a.parquet", hours("2019-05-22", "day"))
     if {"/", "{", "."} & set(tenant):
         with pytest.raises(SourceUnavailable, match="folder"):
-            read(local, f"{glob.escape(tenant)}/*.parquet", tenant=tenant)
+            read(local, "{tenant}/*.parquet", tenant=tenant)
     else:
-        assert read(local, f"{glob.escape(tenant)}/*.parquet", tenant=tenant) == ""
+        assert read(local, "{tenant}/*.parquet", tenant=tenant) == ""
+        local.put(f"{tenant}/a.parquet", hours("2019-05-22", "own", 1))
+        assert read(local, "{tenant}/*.parquet", tenant=tenant) == lines(("2019-05-22", "own"), number=1)
 
 
 @pytest.mark.parametrize("tenant", ["acme", "a/b"])
@@ -217,7 +226,7 @@ def test_files_of_other_tenants_and_days_are_not_opened(lake, tenant):
     found = lines(("2019-05-22", name), ("2019-05-23", name))
     assert read(lake, "tenant=*/day={day}/*.parquet", tenant=tenant, column="tenant") == found
     if "/" not in tenant:
-        assert read(lake, f"tenant={tenant}/day={{day}}/*.parquet", tenant=tenant) == found
+        assert read(lake, "tenant={tenant}/day={day}/*.parquet", tenant=tenant) == found
 
 
 def test_folders_that_say_the_range_column_itself(lake):
