@@ -118,7 +118,12 @@ class Program:
 
 
 class Engine(Protocol):
-    """One open connection to a source; used by one thread at a time."""
+    """One open connection to a source; used by one thread at a time.
+
+    What is `shared` is `tellable` where it is plain JSON that another machine understands as well.
+    """
+
+    tellable: bool
 
     def examine(self, scan: Scan) -> list[str]:
         """Say, a sentence each, what does not fit between a source and the columns read from it; nothing if all does.

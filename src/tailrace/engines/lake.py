@@ -66,7 +66,9 @@ class Means:
 
 
 class LakeEngine(ParquetEngine):
-    """One DuckDB connection that reads a lake."""
+    """One DuckDB connection that reads a lake; files put in order are this machine's, and what was listed is long."""
+
+    tellable = False
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, means: Means, seen: Seen) -> None:
         """Take an open connection, and what is known."""
