@@ -247,6 +247,23 @@ def test_partitions_are_text_until_they_are_asked_for(lake):
     assert read(lake, "**/*.parquet", wanted=wanted, columns=(("number", "team"),), row=row) == "007 8\n"
 
 
+@pytest.mark.parametrize("kind", ["INTEGER", "UBIGINT", "DOUBLE", "DECIMAL(9,2)", "VARCHAR"])
+def test_a_tenant_is_told_by_its_name_and_not_by_what_equals_it(local, kind):
+    local.put("a.parquet", f"SELECT *, '7'::{kind} AS whose FROM ({hours('2019-05-22', 'a', 1)})")
+    assert read(local, "*.parquet", tenant="7", column="whose") == lines(("2019-05-22", "a"), number=1)
+    for other in ("007", "7.0", "7.00", "7.2", "6.9", " 7", "+7", "7e0", "0x7"):
+        try:
+            assert read(local, "*.parquet", tenant=other, column="whose") == ""
+        except SourceUnavailable as error:
+            assert "Conversion" in error.message  # noqa: PT017 either is right
+    assert examine(local, "*.parquet", column="whose") == []
+
+
+def test_no_two_tenants_have_a_row_with_a_fraction(local):
+    local.put("a.parquet", f"SELECT *, 7.2::DOUBLE AS whose FROM ({hours('2019-05-22', 'a', 1)})")
+    assert [read(local, "*.parquet", tenant=one, column="whose") for one in ("7", "7.2", "7.20")] == ["", "", ""]
+
+
 # -- what is in them ----------------------------------------------------------------------------------------------
 
 

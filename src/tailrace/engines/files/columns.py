@@ -19,6 +19,7 @@ Kinds = Mapping[str, tuple[str, str]]
 _PLAIN_NAME = re.compile(r'[A-Za-z_]\w*|"(?:[^"]|"")+"')
 # How DuckDB names the type of a bare NULL.
 _NULL = '"NULL"'
+_FRACTIONS = frozenset({"FLOAT", "DOUBLE"})
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 instants are stored without a zone
 _NO_SELECTION = Selection((), None, "")
 
@@ -105,7 +106,12 @@ class Columns:
         selection = selection_of(self.scan)
         if selection.tenant_column is None or self.is_partition(selection.tenant_column):
             return ""
-        return f" WHERE {write_name(selection.tenant_column)} = {write_text(selection.tenant)}"
+        name, text = write_name(selection.tenant_column), write_text(selection.tenant)
+        _, kind = self.kinds.get(selection.tenant_column.lower(), ("", ""))
+        # Equal is not enough where the tenant's name is read as another type: `007` is the number 7, but not its name.
+        whole = f"TRY_CAST({name} AS DECIMAL(38, 0))" if kind in _FRACTIONS or kind.startswith("DECIMAL") else name
+        exactly = "" if kind == "VARCHAR" else f" AND CAST({whole} AS VARCHAR) = {text}"
+        return f" WHERE {name} = {text}{exactly}"
 
     def faults(self) -> Iterator[str]:
         """Yield why rows cannot be read: a type that does not fit, a column without which they could be left out."""
