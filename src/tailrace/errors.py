@@ -263,6 +263,13 @@ class SourceUnavailable(ExtractionFailed):
     advice = "Check the data source; then send the request again."
 
 
+class SourceEmpty(SourceUnavailable):
+    """A lake holds no file yet that a dataset's settings mean, so whether it fits cannot be told."""
+
+    code = "source_empty"
+    advice = "Compare `files` in the settings with the lake, unless its files are still to come."
+
+
 class OutOfMemory(SourceUnavailable):
     """The engine needs more memory than it may have."""
 

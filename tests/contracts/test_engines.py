@@ -4,11 +4,13 @@ A new engine needs one entry in `STORE`, a way to put rows where it reads; witho
 """
 
 import hashlib
+import json
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from operator import itemgetter
 from pathlib import Path
 
@@ -23,7 +25,8 @@ from tailrace.errors import ExtractionFailed, ResultTooLarge, SourceUnavailable
 from tailrace.formats.base import Field
 from tailrace.jobs.model import Limits, RangeRows, Request
 from tailrace.plugins import load_plugin, plugin_names
-from tailrace.worker.extract import Task, extract
+from tailrace.worker.extract import Task, extract, render_share
+from tailrace.worker.protocol import read_slices, write_message
 
 START, END = datetime(2019, 5, 22, tzinfo=UTC), datetime(2019, 5, 29, tzinfo=UTC)
 COLUMNS = [
@@ -261,3 +264,47 @@ def test_rows_that_vanish_between_counting_and_reading_are_noticed(make_task, en
     with pytest.raises(ExtractionFailed, match="rendered"):
         run(make_task([make_rows(100)]))
     assert [path for path in (tmp_path / "results").rglob("*") if path.is_file()] == []
+
+
+class Helped:
+    """A worker that hands the second share of a job to a helper, who is told of it in JSON."""
+
+    def __init__(self, task):
+        self.task, self.rendered, self.offered = task, None, False
+
+    def say(self, message):
+        stream = BytesIO()
+        write_message(stream, message)
+        heard = json.loads(stream.getvalue())
+        if heard["event"] == "offer":
+            self.offered, told = True, heard["contents"]["1"]
+            helpers = replace(
+                self.task,
+                source=tuple(told["source"]),
+                in_order=tuple(told["in_order"]),
+                key=f"{self.task.key}.share",
+                engine_options={**self.task.engine_options, **told["shared"]},
+                slices=read_slices(told["slices"]),
+                likeness=told["likeness"],
+            )
+            self.rendered = render_share(helpers, lambda *_: None)
+        self.asked = heard.get("number")
+
+    def hear(self):
+        return {"share": asdict(self.rendered) if self.asked == 1 else "render"}
+
+
+def test_a_share_is_the_same_elsewhere_or_not_offered(make_task, engine, monkeypatch):
+    monkeypatch.setattr(rows_per_slice(engine), 1000)
+    rows = make_rows(9000)
+    task = make_task([rows[::2], rows[1::2]])
+    alone = run(task)[1]
+    talk = Helped(replace(task, key="tenant/job/2.csv", share_slices=2))
+    extract(talk.task, lambda *_: None, talk)
+    assert (Path(task.storage_options["folder"]) / talk.task.key).read_bytes() == alone
+    assert talk.offered == (engine != "lake")
+
+
+def test_a_message_holds_nothing_that_cannot_be_read_back():
+    with pytest.raises(TypeError, match="cannot hold Helped"):
+        write_message(BytesIO(), {"shared": Helped(None)})

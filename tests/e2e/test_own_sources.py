@@ -171,3 +171,72 @@ def test_a_lake_of_files_with_the_tenant_in_their_path(begin, tmp_path, pattern,
             write_parquet(folder / f"{caller.tenant.name}.parquet", make_rows(200, seed=seed)[part::2])
         wanted.append(expected(make_rows(200, seed=seed)))
     assert [caller.extract(**ASKED) for caller in callers] == wanted
+
+
+def from_lake(tmp_path, pattern, more=""):
+    pond = '[sources.pond]\nkind = "lake"\n[datasets.shifts]\nsource = "pond"\n'
+    return f'{pond}files = ["{tmp_path}/lake/{pattern}"]\n{more}'
+
+
+@pytest.fixture
+def lake(tmp_path):
+    """A lake with a file of each of two tenants, in folders that say whose it is."""
+    for owner in ("one", "two"):
+        folder = tmp_path / f"lake/owner={owner}"
+        folder.mkdir(parents=True)
+        write_parquet(folder / "2024-02-28.parquet", make_rows(9))
+    return tmp_path / "lake"
+
+
+BY_FOLDER = [("owner={tenant}/{day}.parquet", ""), ("owner=*/*.parquet", 'tenant_column = "owner"\n')]
+
+
+@pytest.mark.parametrize(("pattern", "column"), BY_FOLDER)
+@pytest.mark.parametrize(
+    ("columns", "state", "told"),
+    [
+        (LAKE_COLUMNS, "ok", "has all columns of the dataset"),
+        (LAKE_COLUMNS + "due = 'Open'\n", "wrong", "column 'Open' holds BOOLEAN, which does not fit DATE"),
+    ],
+)
+def test_a_lake_is_looked_at_before_anything_is_served(begin, lake, tmp_path, pattern, column, columns, state, told):
+    service = begin(from_lake(tmp_path, pattern, column), columns=LAKE_COLUMNS)
+    assert "source_" not in service.log.read_text()
+    (tmp_path / "settings.toml").write_text(f"{from_lake(tmp_path, pattern, column)}\n{columns}", encoding="utf-8")
+    lines = [line for line in run("doctor", service).stdout.splitlines() if "source 'pond' of shifts" in line]
+    assert len(lines) == 1
+    assert state in lines[0].lower()
+    assert told in lines[0]
+    if state == "wrong":
+        done = run("serve", service, "--port", "0")
+        assert done.returncode == 1
+        assert "source_mismatch" in done.stderr
+        assert told in done.stderr
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_a_lake_without_files_or_with_one_that_cannot_be_read_stops_no_start(begin, lake, tmp_path, spoilt):
+    for file in lake.glob("owner=one/*"):
+        file.write_bytes(b"no Parquet at all")
+    pattern = "owner=*/*.parquet" if spoilt else "*/*.parq"
+    service = begin(from_lake(tmp_path, pattern, 'tenant_column = "owner"\n'), columns=LAKE_COLUMNS)
+    assert "source_unavailable" in service.log.read_text()
+    said = run("doctor", service).stdout
+    assert ("not a readable Parquet file" if spoilt else "No file that fits") in said
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("a%2Fb", "a%2Fb"), ("R&D: West", "R&D%3A West"), ("__HIVE_DEFAULT_PARTITION__",) * 2]
+)
+def test_a_folder_that_is_another_tenants_or_named_otherwise_is_never_read(begin, lake, tmp_path, name, folder):
+    """What `owner=` and a name say as a path is not always what they say as a value."""
+    (tmp_path / f"lake/owner={folder}").mkdir()
+    write_parquet(tmp_path / f"lake/owner={folder}/2024-02-28.parquet", make_rows(9))
+    service = begin(from_lake(tmp_path, "owner={tenant}/*.parquet"), columns=LAKE_COLUMNS)
+    caller = service.caller(permissions=["shifts"])
+    service.database.execute(
+        "UPDATE tenants SET name = %(name)s WHERE id = %(id)s", {"name": name, "id": caller.tenant.id}
+    )
+    status = caller.wait(caller.submit(**ASKED))
+    assert status["status"] == "FAILED"
+    assert "use tenant_column" in service.log.read_text()

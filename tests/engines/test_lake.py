@@ -1,6 +1,5 @@
 """A lake: files found by pattern, their folders' words, columns that differ, faults that are told and never hidden."""
 
-import glob
 import os
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +14,7 @@ from s3_server import BUCKET
 from s3_way import way_to
 from tailrace.engines.base import Scan, Selection
 from tailrace.engines.lake import connect
-from tailrace.errors import SourceUnavailable
+from tailrace.errors import SourceEmpty, SourceUnavailable
 
 pytestmark = pytest.mark.long
 
@@ -126,8 +125,9 @@ def read(lake, *patterns, row=ROW, **others):
 
 
 def examine(lake, *patterns, **others):
+    """Look as at the start of a service, when there is no range and no tenant."""
     with opened(lake) as engine:
-        return engine.examine(scan_of(lake, *patterns, **others))
+        return engine.examine(replace(scan_of(lake, *patterns, **{"tenant": ""} | others), start=0, end=0))
 
 
 # -- which files --------------------------------------------------------------------------------------------------
@@ -163,8 +163,15 @@ def test_a_file_that_two_patterns_mean_is_read_once(lake):
 
 def test_no_file_is_no_rows_where_the_folder_can_be_listed(lake):
     lake.put("acme/a.parquet", hours("2019-05-22", "a"))
-    assert read(lake, "other/*.parquet", tenant="other") == ""
-    assert examine(lake, "other/*.parquet", tenant="other") == [f"No file fits '{lake.root}/other/*.parquet'"]
+    assert read(lake, "{tenant}/*.parquet", tenant="other") == ""
+
+
+def test_a_tenants_name_elsewhere_in_a_path_hides_no_missing_folder(local):
+    """As when a file system is not mounted."""
+    local.put("here/a.parquet", hours("2019-05-22", "a"))
+    for path in ("acme-lake/{tenant}/*.parquet", "acme/all/*.parquet", "acme/by={tenant}/*.parquet", "x=acme/*"):
+        with pytest.raises(SourceUnavailable, match="cannot be listed"):
+            read(local, path, tenant="acme")
 
 
 @pytest.mark.parametrize("pattern", ["nowhere/*.parquet", "nowhere/a.parquet", "a.parquet"])
@@ -198,9 +205,11 @@ def test_a_tenants_name_is_never_a_pattern_or_a_way(local, tenant):
     local.put("2019-05-22/a.parquet", hours("2019-05-22", "day"))
     if {"/", "{", "."} & set(tenant):
         with pytest.raises(SourceUnavailable, match="folder"):
-            read(local, f"{glob.escape(tenant)}/*.parquet", tenant=tenant)
+            read(local, "{tenant}/*.parquet", tenant=tenant)
     else:
-        assert read(local, f"{glob.escape(tenant)}/*.parquet", tenant=tenant) == ""
+        assert read(local, "{tenant}/*.parquet", tenant=tenant) == ""
+        local.put(f"{tenant}/a.parquet", hours("2019-05-22", "own", 1))
+        assert read(local, "{tenant}/*.parquet", tenant=tenant) == lines(("2019-05-22", "own"), number=1)
 
 
 @pytest.mark.parametrize("tenant", ["acme", "a/b"])
@@ -217,7 +226,7 @@ def test_files_of_other_tenants_and_days_are_not_opened(lake, tenant):
     found = lines(("2019-05-22", name), ("2019-05-23", name))
     assert read(lake, "tenant=*/day={day}/*.parquet", tenant=tenant, column="tenant") == found
     if "/" not in tenant:
-        assert read(lake, f"tenant={tenant}/day={{day}}/*.parquet", tenant=tenant) == found
+        assert read(lake, "tenant={tenant}/day={day}/*.parquet", tenant=tenant) == found
 
 
 def test_folders_that_say_the_range_column_itself(lake):
@@ -236,6 +245,23 @@ def test_partitions_are_text_until_they_are_asked_for(lake):
     wanted = (*COLUMNS, ("team", "VARCHAR"), ("number", "BIGINT"))
     row = "concat(team, ' ', number + 1, chr(10))"
     assert read(lake, "**/*.parquet", wanted=wanted, columns=(("number", "team"),), row=row) == "007 8\n"
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "UBIGINT", "DOUBLE", "DECIMAL(9,2)", "VARCHAR"])
+def test_a_tenant_is_told_by_its_name_and_not_by_what_equals_it(local, kind):
+    local.put("a.parquet", f"SELECT *, '7'::{kind} AS whose FROM ({hours('2019-05-22', 'a', 1)})")
+    assert read(local, "*.parquet", tenant="7", column="whose") == lines(("2019-05-22", "a"), number=1)
+    for other in ("007", "7.0", "7.00", "7.2", "6.9", " 7", "+7", "7e0", "0x7"):
+        try:
+            assert read(local, "*.parquet", tenant=other, column="whose") == ""
+        except SourceUnavailable as error:
+            assert "Conversion" in error.message  # noqa: PT017 either is right
+    assert examine(local, "*.parquet", column="whose") == []
+
+
+def test_no_two_tenants_have_a_row_with_a_fraction(local):
+    local.put("a.parquet", f"SELECT *, 7.2::DOUBLE AS whose FROM ({hours('2019-05-22', 'a', 1)})")
+    assert [read(local, "*.parquet", tenant=one, column="whose") for one in ("7", "7.2", "7.20")] == ["", "", ""]
 
 
 # -- what is in them ----------------------------------------------------------------------------------------------
@@ -270,22 +296,50 @@ def test_files_may_differ_in_columns_and_types(lake):
         ("true", "BOOLEAN", "true"),
     ],
 )
-def test_values_become_what_is_wanted(local, sql, kind, text):
+@pytest.mark.parametrize("given", ["v", '"V"', "coalesce(v, v)"])
+def test_values_become_what_is_wanted(local, sql, kind, text, given):
     local.put("a.parquet", f"SELECT *, {sql} AS v FROM ({hours('2019-05-22', 'a', 1)})")
     wanted = (*COLUMNS, ("v", kind))
     assert examine(local, "a.parquet", wanted=wanted) == []
     assert read(local, "a.parquet", wanted=wanted, row="concat(v)") == text
+    wanted, columns = (*COLUMNS, ("w", kind)), (("w", given),)
+    assert examine(local, "a.parquet", wanted=wanted, columns=columns) == []
+    assert read(local, "a.parquet", wanted=wanted, columns=columns, row="concat(w)") == text
 
 
 @pytest.mark.parametrize(
     ("sql", "kind"),
     [("1.5::DOUBLE", "BIGINT"), ("now()", "DATE"), ("TIMESTAMP '2019-01-01 01:00'", "DATE")],
 )
-def test_a_value_that_would_lose_something_fails_the_attempt(local, sql, kind):
+@pytest.mark.parametrize("given", [None, "v", '"V"', "coalesce(v, v)"])
+def test_a_value_that_would_lose_something_fails_the_attempt(local, sql, kind, given):
     local.put("a.parquet", f"SELECT *, {sql} AS v FROM ({hours('2019-05-22', 'a', 1)})")
+    name, columns = ("w", (("w", given),)) if given else ("v", ())
     with pytest.raises(SourceUnavailable) as caught:
-        read(local, "a.parquet", wanted=(*COLUMNS, ("v", kind)), row="concat(v)")
+        read(local, "a.parquet", wanted=(*COLUMNS, (name, kind)), columns=columns, row=f"concat({name})")
     assert "1.5" not in caught.value.message
+
+
+def test_a_column_under_another_name_may_be_missing_in_some_files(local):
+    local.put("1.parquet", f"SELECT *, 1 AS number FROM ({hours('2019-05-22', 'a', 1)})")
+    local.put("2.parquet", hours("2019-05-23", "b", 1))
+    wanted, columns = (*COLUMNS, ("n", "BIGINT")), (("n", "number"),)
+    assert read(local, "*.parquet", wanted=wanted, columns=columns, row="concat(key, n, ' ')") == "a-01 b-0 "
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("v", "column 'v' holds VARCHAR, which does not fit BIGINT"),
+        ("v || '0'", "column 'n' is computed as VARCHAR, which does not fit BIGINT"),
+    ],
+)
+def test_what_does_not_fit_under_another_name_is_told(local, given, told):
+    local.put("a.parquet", f"SELECT *, '2.5' AS v FROM ({hours('2019-05-22', 'a', 1)})")
+    scan = {"wanted": (*COLUMNS, ("n", "BIGINT")), "columns": (("n", given),)}
+    assert examine(local, "a.parquet", **scan) == [f"'{local.root}/a.parquet': {told}"]
+    with pytest.raises(SourceUnavailable, match=told):
+        read(local, "a.parquet", **scan)
 
 
 @pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMPTZ"])
@@ -326,7 +380,45 @@ def test_a_column_nobody_has_and_one_that_cannot_be_computed_are_told(local):
 
 def test_a_lake_that_fits(lake):
     lake.put("tenant=acme/a.parquet", hours("2019-05-22", "a"))
+    lake.put("tenant=other/a.parquet", hours("1969-05-22", "a"))
     assert examine(lake, "tenant=*/*.parquet", column="tenant") == []
+
+
+def test_a_lake_by_days_that_fits(lake):
+    lake.put("date=2019-05-22/2019-05-22.parquet", "SELECT 'k-0' AS key, 1 AS n")
+    columns = (("instant", "CAST(date AS TIMESTAMP)"), ("number", "n"))
+    wanted = (*COLUMNS, ("number", "BIGINT"))
+    assert examine(lake, "date=*/{day}.parquet", columns=columns, wanted=wanted) == []
+    [fault] = examine(lake, "date=*/{day}.parquet", columns=columns, wanted=(*COLUMNS, ("number", "DATE")))
+    assert fault.endswith("column 'n' holds INTEGER, which does not fit DATE")
+
+
+def test_a_lake_without_files_is_told_apart_from_one_that_does_not_fit(lake):
+    lake.put("x/a.parquet", hours("2019-05-22", "a"))
+    with pytest.raises(SourceEmpty, match=r"No file that fits '.*/y\*/\*' was found"):
+        examine(lake, "x/*.parquet", "y*/*")
+
+
+def test_a_file_that_cannot_be_read_is_not_said_to_be_of_another_kind(lake):
+    lake.put("a.parquet", hours("2019-05-22", "a"))
+    lake.spoil("b.parquet")
+    with pytest.raises(SourceUnavailable, match=r"b\.parquet' is not a readable Parquet file"):
+        examine(lake, "*.parquet")
+
+
+def test_only_some_of_a_large_lake_is_looked_at(local, monkeypatch):
+    monkeypatch.setattr("tailrace.engines.lake._MOST_EXAMINED", 3)
+    monkeypatch.setattr("tailrace.engines.files.places._MOST_FOLDERS", 3)
+    monkeypatch.setattr("tailrace.engines.files.places._MOST_FILES", 4)
+    for number in range(4):
+        local.put(f"{number}/a.parquet", hours("2019-05-22", "a"))
+        local.put(f"all/{number}.parquet", hours("2019-05-22", "a"))
+    local.spoil("all/3.parquet")
+    local.put("z/b.parquet", hours("2019-05-22", "a"))
+    assert examine(local, "all/*.parquet") == []
+    for pattern in ("*/b.parquet", "**/b.parquet"):
+        with pytest.raises(SourceEmpty):
+            examine(local, pattern)
 
 
 # -- faults -------------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class Scan:
     `order` are SQL terms; `in_order` are the parts of the source known to hold their rows in just this order.
     `columns` are name and SQL type of what is read: a part that was made before a column was known has none of it.
     With a `selection` the source is not Tailrace's own: a table or `(SELECT …)` in SQL, or patterns of files.
+    There `{tenant}` stands for the selection's tenant.
     `row_bytes` are what every rendered row has besides its values: where they are many, a slice should hold fewer rows.
     """
 
@@ -117,7 +118,12 @@ class Program:
 
 
 class Engine(Protocol):
-    """One open connection to a source; used by one thread at a time."""
+    """One open connection to a source; used by one thread at a time.
+
+    What is `shared` is `tellable` where it is plain JSON that another machine understands as well.
+    """
+
+    tellable: bool
 
     def examine(self, scan: Scan) -> list[str]:
         """Say, a sentence each, what does not fit between a source and the columns read from it; nothing if all does.

@@ -23,6 +23,8 @@ def connect(options: Mapping[str, Any]) -> Iterator["DuckDBEngine"]:
 class DuckDBEngine(ParquetEngine):
     """One DuckDB connection."""
 
+    tellable = True
+
     def examine(self, scan: Scan) -> list[str]:  # noqa: ARG002 the protocol's argument; intake has checked the files
         """Find nothing: stored files are Tailrace's own."""
         return []

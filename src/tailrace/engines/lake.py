@@ -4,9 +4,11 @@ The files are listed once a job; each is read as it was listed or fails the atte
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,16 +17,18 @@ import duckdb
 
 from tailrace.engines.base import Block, Program, Scan, Slice
 from tailrace.engines.files.columns import Columns, Kinds, Wanted, columns_of, days_of, selection_of, source_of
-from tailrace.engines.files.patterns import Found, Search, read_partitions, read_pattern
-from tailrace.engines.files.places import Buckets, Folders, stamp
+from tailrace.engines.files.patterns import Found, Place, Search, read_partitions, read_pattern
+from tailrace.engines.files.places import Buckets, Folders, Glance, stamp
 from tailrace.engines.files.remote import BucketFiles, from_url, to_url
 from tailrace.engines.files.values import is_instant
 from tailrace.engines.parquet.connection import STAGED, open_duckdb, unavailable, write_name, write_text
 from tailrace.engines.parquet.engine import ParquetEngine
 from tailrace.engines.parquet.slices import RowGroup, are_small, cut, reads_once
-from tailrace.errors import OutOfMemory, SourceUnavailable
+from tailrace.errors import OutOfMemory, SourceEmpty, SourceUnavailable
 
 _BUCKET = "s3://"
+# How many files of a pattern are looked at before there is a job.
+_MOST_EXAMINED = 100
 # What putting rows in order may use at first; DuckDB uses temporary files then.
 _STAGE_MB = 160
 
@@ -36,6 +40,7 @@ class Seen:
     scans: dict[object, tuple[str, ...]] = field(default_factory=dict)
     files: dict[str, Found] = field(default_factory=dict)
     kinds: dict[str, Kinds] = field(default_factory=dict)
+    computed: dict[object, Mapping[str, str]] = field(default_factory=dict)
     staged: set[str] = field(default_factory=set)
 
 
@@ -61,7 +66,9 @@ class Means:
 
 
 class LakeEngine(ParquetEngine):
-    """One DuckDB connection that reads a lake."""
+    """One DuckDB connection that reads a lake; files put in order are this machine's, and what was listed is long."""
+
+    tellable = False
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, means: Means, seen: Seen) -> None:
         """Take an open connection, and what is known."""
@@ -73,8 +80,19 @@ class LakeEngine(ParquetEngine):
         return {"seen": self._seen}
 
     def examine(self, scan: Scan) -> list[str]:
-        """Say what does not fit, each once, with the first file that shows it."""
-        return list(self._examine(scan))
+        """Say what does not fit, each once, with the first file that shows it.
+
+        Looks at some files, whosever and of whichever days they are. Raises SourceUnavailable when all that is wrong
+        is that a file cannot be read, which may be one tenant's only, and SourceEmpty when there is none.
+        """
+        found = {one: self._some(one, scan) for one in scan.source}
+        readable, unreadable = self._part_readable(list(dict.fromkeys(chain.from_iterable(found.values()))))
+        faults = list(self._examine(scan, readable))
+        if unreadable and not faults:
+            raise SourceUnavailable(unreadable[0], details=tuple(unreadable))
+        if not faults and (empty := [one for one, files in found.items() if not files]):
+            raise SourceEmpty(f"No file that fits '{empty[0]}' was found")
+        return [*unreadable, *faults]
 
     def prepare(self, program: Program, target: str, row_key: str, opens: str) -> int:  # noqa: ARG002
         """Rows of a lake are not computed."""
@@ -144,8 +162,17 @@ class LakeEngine(ParquetEngine):
 
     def _find(self, text: str, scan: Scan) -> Iterator[Found]:
         pattern = read_pattern(text, selection_of(scan).tenant)
-        place = self._means.buckets if text.startswith(_BUCKET) else Folders()
-        return Search(place, days_of(scan), Wanted(self._connection, scan)).find(pattern)
+        return Search(self._place(text), days_of(scan), Wanted(self._connection, scan)).find(pattern)
+
+    def _some(self, text: str, scan: Scan) -> list[str]:
+        """List files of a pattern, of anybody's and any day's; not many, as a lake may be large."""
+        search = Search(Glance(self._place(text)), (date.min, date.max), lambda _: True)
+        found = list(islice(search.find(read_pattern(text, selection_of(scan).tenant)), _MOST_EXAMINED))
+        self._seen.files |= {file.path: file for file in found}
+        return [file.path for file in found]
+
+    def _place(self, text: str) -> Place:
+        return self._means.buckets if text.startswith(_BUCKET) else Folders()
 
     def _check_unchanged(self, files: Sequence[str]) -> None:
         """Raises SourceUnavailable when a file of this machine has changed; a bucket's are asked for by their stamp."""
@@ -232,10 +259,29 @@ class LakeEngine(ParquetEngine):
     def _select(self, scan: Scan, files: Sequence[str], known: Kinds) -> str:
         """Write the statement for the tenant's rows in files that have the same columns."""
         there = self._columns(scan, files[0])
-        for fault in there.faults():
-            raise SourceUnavailable(f"'{files[0]}': {fault}")
+        self._refuse(files[0], there)
+        stored = self._stored(there, files, known)
+        if expressions := there.expressions():
+            there = replace(there, computed=self._types(expressions, there, files, known))
+            self._refuse(files[0], there)
         columns = ", ".join(f"{there.write(name, kind)} AS {write_name(name)}" for name, kind in columns_of(scan))
-        return f"SELECT {columns} FROM {self._stored(there, files, known)}{there.write_condition()}"
+        return f"SELECT {columns} FROM {stored}{there.write_condition()}"
+
+    def _refuse(self, file: str, there: Columns) -> None:
+        for fault in there.faults():
+            raise SourceUnavailable(f"'{file}': {fault}")
+
+    def _types(
+        self, expressions: Mapping[str, str], there: Columns, files: Sequence[str], known: Kinds
+    ) -> Mapping[str, str]:
+        """Ask DuckDB for the types of what is computed from files that are alike, once a job: it opens one for it."""
+        names = tuple(name for name, _ in there.partitions)
+        key = (tuple(expressions.items()), tuple(there.kinds.values()), names, tuple(known.values()))
+        if key not in self._seen.computed:
+            computed = ", ".join(f"({sql}) AS {write_name(name)}" for name, sql in expressions.items())
+            found = self._fetch(f"DESCRIBE SELECT {computed} FROM {self._stored(there, files[:1], known)}")
+            self._seen.computed[key] = {name: kind for name, kind, *_ in found}
+        return self._seen.computed[key]
 
     def _stored(self, there: Columns, files: Sequence[str], known: Kinds) -> str:
         """Write what reads files as they are, with the columns that only others have."""
@@ -247,33 +293,44 @@ class LakeEngine(ParquetEngine):
 
     # -- whether it fits ------------------------------------------------------------------------------------------
 
-    def _examine(self, scan: Scan) -> Iterator[str]:
-        files = self._list(scan)
-        yield from (f"No file fits '{one}'" for one in scan.source if not any(True for _ in self._find(one, scan)))
-        readable, found = [], dict[str, str]()
+    def _part_readable(self, files: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+        """Learn of files, all at once if that goes well; return those that can be read, and why others cannot."""
+        with suppress(duckdb.Error, SourceUnavailable):
+            self._read_kinds(files)
+            return files, []
+        readable, faults = [], []
         for file in files:
             try:
                 self._learn_one(file)
+                readable.append(file)
             except SourceUnavailable as error:
-                yield error.message
-                continue
-            readable.append(file)
+                faults.append(error.message)
+        return readable, faults
+
+    def _examine(self, scan: Scan, files: Sequence[str]) -> Iterator[str]:
+        found = dict[str, str]()
+        for file in files:
             for fault in self._columns(scan, file).faults():
                 found.setdefault(fault, file)
         yield from (f"'{file}': {fault}" for fault, file in found.items())
-        if readable and not found:
-            yield from self._examine_columns(scan, readable)
+        if files and not found:
+            yield from self._examine_columns(scan, files)
 
     def _examine_columns(self, scan: Scan, files: Sequence[str]) -> Iterator[str]:
         """Look for columns that no file has, and whether what is computed can be."""
         known = {name: kind for file in files for name, kind in self._seen.kinds[file].items()}
-        there, computed = self._columns(scan, files[0]), dict(selection_of(scan).columns)
+        there, given = self._columns(scan, files[0]), dict(selection_of(scan).columns)
         stored = self._stored(there, files[:1], known)
-        for name, kind in columns_of(scan):
-            if name not in computed and name.lower() not in known and not there.is_partition(name):
+        for name, _ in columns_of(scan):
+            if name not in given and name.lower() not in known and not there.is_partition(name):
                 yield f"No file has a column '{name}', and none is said to stand for it"
-            elif name in computed:
-                yield from self._try(f"SELECT {there.write(name, kind)} FROM {stored} LIMIT 0", f"Column '{name}'")
+        types = dict[str, str]()
+        for name, sql in there.expressions().items():
+            try:
+                types |= self._types({name: sql}, there, files, known)
+            except SourceUnavailable as error:
+                yield f"Column '{name}' cannot be computed: {error.message}"
+        yield from (f"'{files[0]}': {fault}" for fault in replace(there, computed=types).faults())
         yield from self._try(f"SELECT 1 FROM {stored}{there.write_condition()} LIMIT 0", "The tenant's column")
 
     def _try(self, statement: str, what: str) -> Iterator[str]:

@@ -51,6 +51,8 @@ def connect(options: Mapping[str, Any]) -> Iterator["PostgresqlEngine"]:
 class PostgresqlEngine:
     """One session with PostgreSQL."""
 
+    tellable = True
+
     def __init__(self, connection: Connection) -> None:
         """Take an open session."""
         self._connection = connection

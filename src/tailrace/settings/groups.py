@@ -246,7 +246,8 @@ class Worker(Group):
         ge=0,
         le=10_000,
         description="So many slices of a large job make a share, which another worker may render; 8 is a good number. "
-        "All workers must see the same data folder or sources, and the same store. 0: jobs are not shared.",
+        "All workers must see the same data folder or sources, and the same store. Jobs that read a lake are not "
+        "shared. 0: none are.",
     )
     jobs_per_child: int = Field(50, ge=1, le=100_000, description="Jobs after which a child process is replaced.")
 

@@ -13,7 +13,14 @@ from typing import Literal
 
 from tailrace.database.embedded import OLDEST_MAJOR
 from tailrace.database.migrate import is_behind
-from tailrace.errors import DatabaseUnavailable, PluginUnknown, SourceUnavailable, StorageUnavailable, TailraceError
+from tailrace.errors import (
+    DatabaseUnavailable,
+    PluginUnknown,
+    SourceEmpty,
+    SourceUnavailable,
+    StorageUnavailable,
+    TailraceError,
+)
 from tailrace.plugins import load_plugin
 from tailrace.runtime import Runtime
 from tailrace.settings import DatasetSettings, Source
@@ -193,6 +200,9 @@ def _source(runtime: Runtime, name: str, bound: DatasetSettings, source: Source)
     part = f"source '{bound.source}' of {name}"
     try:
         faults = examine(runtime, name, bound, source)
+    except SourceEmpty as error:
+        yield Finding(part, "warning", str(error), error.advice)
+        return
     except (SourceUnavailable, PluginUnknown) as error:
         yield Finding(part, "wrong", str(error), error.advice)
         return

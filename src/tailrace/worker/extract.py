@@ -90,7 +90,8 @@ def _extract(task: Task, report: Report, talk: Talk | None, packing_mb: int) -> 
         engines.open(len(slices))
         with Output(storage, task.key, task.request, open_packer) as output:
             lead = output.lead_of(shape)
-            shares = Shares(slices, task.share_slices if _can_share(task, lead) else 0, talk)
+            can_share = engines.tellable and _can_share(task, lead)
+            shares = Shares(slices, task.share_slices if can_share else 0, talk)
             shares.offer(lambda group: _describe(task, scan, engines, shape, group))
             _write(output, shape, Rendering(engines, scan, shares, (shape.row(), lead), storage), report)
             if output.rows != expected:

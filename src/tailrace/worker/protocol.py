@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import IO, Any
+from uuid import UUID
 
 from tailrace.engines.base import Bound, Program, Relation, Selection, Slice, Step
 from tailrace.jobs.model import Request, Result
@@ -99,8 +101,15 @@ def _pairs(data: list[list[Any]]) -> tuple[tuple[Any, Any], ...]:
 
 def write_message(stream: IO[bytes], message: dict[str, Any]) -> None:
     """Write one message whole."""
-    stream.write(json.dumps(message, default=str).encode() + b"\n")
+    stream.write(json.dumps(message, default=_text).encode() + b"\n")
     stream.flush()
+
+
+def _text(value: object) -> str:
+    """Write the few things that are no JSON but can be read back; raises TypeError for any other."""
+    if isinstance(value, datetime | UUID | Path):
+        return str(value)
+    raise TypeError(f"a message cannot hold {type(value).__name__}")
 
 
 def describe_result(result: Result | Rendered) -> dict[str, Any]:

@@ -46,6 +46,11 @@ class Engines:
             self.all.append(self._stack.enter_context(self._connect({**self._options, **shared})))
             self._free.put(self.all[-1])
 
+    @property
+    def tellable(self) -> bool:
+        """Tell whether a helper on another machine can be told what is shared."""
+        return self.all[0].tellable
+
     def shared(self) -> dict[str, Any]:
         """Tell with what options others see the source as these do; while none of them is lent."""
         return dict(self.all[0].shared())

@@ -1,6 +1,6 @@
 """Rows that stay where the operator has them: how a dataset's settings become what an engine reads."""
 
-import glob
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,9 @@ from tailrace.settings import DatasetSettings, Settings, Source
 _TENANT = "{tenant}"
 # A value of the kind that rows are compared with; whether there is such a tenant does not matter to who looks at types.
 _ANYBODY = {"name": "", "id": str(UUID(int=0)), "customer_id": "1"}
+# Signs that Hive and Spark write as `%3A` and the like in a folder `column=value`, and what they write for no value.
+_ESCAPED = re.compile(r"""[\x00-\x1f\x7f"#%'*/:=?\\{}\[\]^]""")
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 def source_options(runtime: Runtime, source: Source) -> dict[str, Any]:
@@ -31,7 +34,10 @@ def source_options(runtime: Runtime, source: Source) -> dict[str, Any]:
 
 
 def places(bound: DatasetSettings, tenant: str) -> tuple[str, ...]:
-    """Tell where in its source a dataset's rows are: SQL of a table, or patterns of files; raises SourceUnavailable."""
+    """Tell where in its source a dataset's rows are: SQL of a table, or patterns that may hold `{tenant}`.
+
+    Raises SourceUnavailable when the tenant's name cannot stand there.
+    """
     if bound.table is not None:
         return (bound.table,)
     if bound.query is not None:
@@ -39,7 +45,10 @@ def places(bound: DatasetSettings, tenant: str) -> tuple[str, ...]:
     in_path = any(_TENANT in pattern for pattern in bound.files)
     if in_path and ("/" in tenant or tenant in {".", ".."}):
         raise SourceUnavailable("the tenant's name cannot be part of a file's path")
-    return tuple(pattern.replace(_TENANT, glob.escape(tenant)) for pattern in bound.files)
+    as_value = any(f"={_TENANT}" in pattern for pattern in bound.files)
+    if as_value and (tenant == _NO_VALUE or _ESCAPED.search(tenant)):
+        raise SourceUnavailable("the tenant's name is written otherwise in a folder's name: use tenant_column")
+    return bound.files
 
 
 def selection(bound: DatasetSettings, tenant: str) -> Selection:

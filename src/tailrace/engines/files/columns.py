@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import cast
 
 import duckdb
 
@@ -18,6 +17,9 @@ Kinds = Mapping[str, tuple[str, str]]
 """The columns of a file by their names in small letters: name as written, and DuckDB's type."""
 
 _PLAIN_NAME = re.compile(r'[A-Za-z_]\w*|"(?:[^"]|"")+"')
+# How DuckDB names the type of a bare NULL.
+_NULL = '"NULL"'
+_FRACTIONS = frozenset({"FLOAT", "DOUBLE"})
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 instants are stored without a zone
 _NO_SELECTION = Selection((), None, "")
 
@@ -54,11 +56,15 @@ def source_of(scan: Scan, column: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of files that are alike, their partitions among them, as a scan reads them."""
+    """The columns of files that are alike, their partitions among them, as a scan reads them.
+
+    `computed` has DuckDB's types of the stored columns in `expressions`.
+    """
 
     kinds: Kinds
     partitions: Partitions
     scan: Scan
+    computed: Mapping[str, str] = field(default_factory=dict)
 
     def __contains__(self, name: object) -> bool:
         return name in self.kinds or self.is_partition(str(name))
@@ -67,20 +73,31 @@ class Columns:
         """Tell whether folders say what is in a column."""
         return any(name.lower() == one for one, _ in self.partitions)
 
+    def expressions(self) -> dict[str, str]:
+        """Tell what stored columns are computed from: more than a column that is there."""
+        given = dict(selection_of(self.scan).columns)
+        wanted = {name: given[name] for name, _ in columns_of(self.scan) if name in given}
+        return {name: sql for name, sql in wanted.items() if not self._is_there(name)}
+
     def write(self, name: str, wanted: str) -> str:
         """Write the SQL of a stored column, null where the files have none of it."""
-        given = dict(selection_of(self.scan).columns).get(name)
-        if given is not None:
-            return f"CAST(({given}) AS {wanted})"
         return self._convert(name, wanted) or f"CAST(NULL AS {wanted})"
 
+    def _is_there(self, name: str) -> bool:
+        """Tell whether a stored column is a column of the files, under whichever name."""
+        return (source_of(self.scan, name) or "").lower() in self
+
     def _convert(self, name: str, wanted: str) -> str | None:
-        raw = write_name(name)
-        _, kind = self.kinds.get(name.lower(), ("", ""))
+        if name in self.computed:
+            raw, kind = f"({dict(selection_of(self.scan).columns)[name]})", self.computed[name]
+            return f"CAST({raw} AS {wanted})" if kind == _NULL else convert(raw, kind, wanted)
+        source = source_of(self.scan, name) or ""
+        raw, (_, kind) = write_name(source), self.kinds.get(source.lower(), ("", ""))
         # In the range a cast is as exact, and statistics help with it.
-        is_range, is_late = name == self.scan.range_column, cast("datetime", self.scan.start) >= _EPOCH
+        start = self.scan.start
+        is_range, is_late = name == self.scan.range_column, isinstance(start, datetime) and start >= _EPOCH
         exact = is_range and is_late and kind == "TIMESTAMP_NS"
-        if exact or self.is_partition(name):
+        if exact or self.is_partition(source):
             return f"CAST({raw} AS {wanted})"
         return convert(raw, kind, wanted)
 
@@ -89,7 +106,12 @@ class Columns:
         selection = selection_of(self.scan)
         if selection.tenant_column is None or self.is_partition(selection.tenant_column):
             return ""
-        return f" WHERE {write_name(selection.tenant_column)} = {write_text(selection.tenant)}"
+        name, text = write_name(selection.tenant_column), write_text(selection.tenant)
+        _, kind = self.kinds.get(selection.tenant_column.lower(), ("", ""))
+        # Equal is not enough where the tenant's name is read as another type: `007` is the number 7, but not its name.
+        whole = f"TRY_CAST({name} AS DECIMAL(38, 0))" if kind in _FRACTIONS or kind.startswith("DECIMAL") else name
+        exactly = "" if kind == "VARCHAR" else f" AND CAST({whole} AS VARCHAR) = {text}"
+        return f" WHERE {name} = {text}{exactly}"
 
     def faults(self) -> Iterator[str]:
         """Yield why rows cannot be read: a type that does not fit, a column without which they could be left out."""
@@ -97,9 +119,14 @@ class Columns:
             if column is not None and column.lower() not in self:
                 yield f"there is no column '{column}'"
         for name, wanted in columns_of(self.scan):
-            given = name in dict(selection_of(self.scan).columns)
-            if not given and name.lower() in self and self._convert(name, wanted) is None:
-                yield f"column '{name}' holds {self.kinds[name.lower()][1]}, which does not fit {wanted}"
+            is_there = self._is_there(name)
+            if not (is_there or name in self.computed) or self._convert(name, wanted) is not None:
+                continue
+            if is_there:
+                source = source_of(self.scan, name) or ""
+                yield f"column '{source}' holds {self.kinds[source.lower()][1]}, which does not fit {wanted}"
+            else:
+                yield f"column '{name}' is computed as {self.computed[name]}, which does not fit {wanted}"
 
 
 class Wanted:

@@ -1,4 +1,7 @@
-"""Which files a pattern means: `*`, `**`, `?`, `[…]` and `{day}`, segment by segment, and what folders say of rows."""
+"""Which files a pattern means, segment by segment, and what folders say of rows.
+
+Signs are `*`, `**`, `?`, `[…]` and `{day}`; `{tenant}` stands for the tenant's name, whatever signs it holds.
+"""
 
 import fnmatch
 import glob
@@ -11,7 +14,7 @@ from urllib.parse import unquote
 
 from tailrace.errors import SourceUnavailable
 
-DAY = "{day}"
+DAY, TENANT = "{day}", "{tenant}"
 _DAY = r"(?P<day>\d{4}-\d{2}-\d{2})"
 # How Hive and Spark write that a row has no value there.
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -60,22 +63,22 @@ class Pattern:
 
 
 def read_pattern(text: str, tenant: str) -> Pattern:
-    """Take a pattern apart in which a tenant may have been named.
+    """Take a pattern apart, and name the tenant in it.
 
     Raises SourceUnavailable where it is none, or where the tenant's name would lead to other folders.
     """
     scheme = _SCHEME if text.startswith(_SCHEME) else ""
     head, *segments = text.removeprefix(_SCHEME).split("/")
-    name = glob.escape(tenant)
     if (scheme == "") != (head == "") or not segments:
         raise SourceUnavailable(f"'{text}' is neither an absolute path nor s3:// with a bucket and a path")
-    if any(segment in {"", ".", ".."} for segment in segments):
-        raise SourceUnavailable(f"'{text}' has a folder without a name, or one that leads elsewhere")
-    if name in text and ("/" in tenant or DAY in tenant):
+    if TENANT in text and ("/" in tenant or DAY in tenant or tenant in {"", ".", ".."}):
         raise SourceUnavailable("The tenant's name cannot be that of a folder; tell rows apart by a column instead")
-    signs = next((place for place, one in enumerate(segments) if _has_signs(one)), len(segments) - 1)
-    named = [place for place, one in enumerate(segments[: signs + 1]) if name in one]
-    return Pattern(text, scheme + head, tuple(segments), min([signs, *named[-1:]]))
+    names = [segment.replace(TENANT, glob.escape(tenant)) for segment in segments]
+    if any(name in {"", ".", ".."} for name in names):
+        raise SourceUnavailable(f"'{text}' has a folder without a name, or one that leads elsewhere")
+    signs = next((place for place, name in enumerate(names) if _has_signs(name)), len(names) - 1)
+    named = [place for place, segment in enumerate(segments[: signs + 1]) if TENANT in segment]
+    return Pattern(text, scheme + head.replace(TENANT, tenant), tuple(names), min([signs, *named[:1]]))
 
 
 def _has_signs(segment: str) -> bool:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from tailrace.buckets import Deadlines, open_bucket, reason_of
-from tailrace.engines.files.patterns import Found
+from tailrace.engines.files.patterns import Found, Place
 from tailrace.errors import SourceUnavailable
+
+_MOST_FOLDERS, _MOST_FILES = 200, 20_000
 
 
 class Folders:
@@ -122,6 +125,31 @@ def split(path: str) -> tuple[str, str]:
 
 def _found(bucket: str, one: Mapping[str, Any]) -> Found:
     return Found(f"s3://{bucket}/{one['path']}", one["size"], one["e_tag"] or "")
+
+
+class Glance:
+    """A place of which no more is listed than a look needs, however large it is."""
+
+    def __init__(self, place: Place) -> None:
+        """Take a whole place."""
+        self._place, self._folders = place, _MOST_FOLDERS
+
+    def list_folder(self, folder: str) -> tuple[list[str], list[Found]]:
+        """List the folders and files in a folder; nothing after many folders."""
+        self._folders -= 1
+        return self._place.list_folder(folder) if self._folders >= 0 else ([], [])
+
+    def list_below(self, folder: str) -> Iterator[Found]:
+        """List many files in a folder and below."""
+        return islice(self._place.list_below(folder), _MOST_FILES)
+
+    def find(self, path: str) -> Found | None:
+        """Look for one file."""
+        return self._place.find(path)
+
+    def check(self, folder: str) -> None:
+        """Raises SourceUnavailable unless a folder can be listed."""
+        self._place.check(folder)
 
 
 @contextmanager
