@@ -38,7 +38,10 @@ class SourceMismatch(TailraceError):
     """A dataset's rows in the operator's own source are not as its description and the settings say."""
 
     code = "source_mismatch"
-    advice = "Correct `[datasets.…]` in the settings, or the table or files; docs/how-to/read-from-postgresql.md."
+    advice = (
+        "Correct `[datasets.…]` in the settings, or the table or files; docs/how-to has a page for PostgreSQL and one "
+        "for a lake."
+    )
 
 
 class CatalogInvalid(TailraceError):

@@ -29,6 +29,7 @@ class Engines:
         self._stack = ExitStack()
         self._free: SimpleQueue[Engine] = SimpleQueue()
         self.all: list[Engine] = []
+        self._told: dict[str, Any] | None = None
 
     def __enter__(self) -> Self:
         """Open the first."""
@@ -42,7 +43,7 @@ class Engines:
     def open(self, number: int) -> None:
         """Have so many engines; one costs as much as a small job, so there are no more than there are slices."""
         while len(self.all) < min(number, self._most):
-            shared = self.all[0].shared() if self.all else {}
+            shared = self.shared() if self.all else {}
             self.all.append(self._stack.enter_context(self._connect({**self._options, **shared})))
             self._free.put(self.all[-1])
 
@@ -52,8 +53,9 @@ class Engines:
         return self.all[0].tellable
 
     def shared(self) -> dict[str, Any]:
-        """Tell with what options others see the source as these do; while none of them is lent."""
-        return dict(self.all[0].shared())
+        """Tell with what options others see the source as these do; asked once, while none of them is lent."""
+        self._told = dict(self.all[0].shared()) if self._told is None else self._told
+        return self._told
 
     @contextmanager
     def lend(self) -> Iterator[Engine]:
