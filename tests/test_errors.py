@@ -47,6 +47,7 @@ def test_codes_stored_with_jobs_stay_as_they_are():
     stored = {error.__name__: error.code for error in CLASSES if issubclass(error, ExtractionFailed)}
     assert stored == {
         "ExtractionFailed": "internal",
+        "SourceEmpty": "source_empty",
         "SourceUnavailable": "source_unavailable",
         "OutOfMemory": "out_of_memory",
         "EngineBroken": "engine_broken",

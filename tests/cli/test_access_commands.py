@@ -18,6 +18,8 @@ from tailrace.cli.main import app
 from tailrace.database.pool import Database
 from tailrace.errors import NotAuthenticated
 
+pytestmark = pytest.mark.long
+
 LIVES = Lives(1800, 43200)
 
 

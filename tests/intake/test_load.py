@@ -29,6 +29,8 @@ from tailrace.intake import store
 from tailrace.intake.load import load_files
 from tailrace.intake.manifest import known_inputs, stored_files
 
+pytestmark = pytest.mark.long
+
 WHEN = datetime(2024, 2, 29, 10, 11, 12, 500_000)
 STORED = (7, WHEN, Decimal("1.250000"), True, date(2024, 3, 1), "fine")
 COLUMNS = "parcel, handed_over, weight, signed, due, note"

@@ -10,6 +10,8 @@ from intake.datasets import GOOD, NAMES, catalog, files_in, write_csv, write_ndj
 from tailrace.errors import LoadRefused, UnknownDataset
 from tailrace.intake.load import load_files
 
+pytestmark = pytest.mark.long
+
 HEADER = ",".join(NAMES).encode() + b"\n"
 ROW = ",".join(GOOD).encode() + b"\n"
 Refuse = Callable[..., LoadRefused]
