@@ -1,15 +1,15 @@
 """Objects in a store reached over the network, through obstore; every call has a deadline."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from tailrace.buckets import reason_of
+from tailrace.buckets import Deadlines, reason_of
 from tailrace.errors import StorageUnavailable
 from tailrace.faults import fault_point
 from tailrace.storage.base import BLOCK_BYTES, StoredObject, Writer
@@ -75,6 +75,30 @@ class ObjectStorage:
                     yield StoredObject(found["path"], found["size"], found["last_modified"])
         except (BaseError, OSError) as error:
             raise StorageUnavailable(f"The results cannot be listed: {reason_of(error)}") from error
+
+
+class ServedStorage(ObjectStorage):
+    """A store whose links could not say how the file is called (CX-510), so that the server sends it.
+
+    What was begun and never ended it keeps for a week at most, and shows to nobody.
+    """
+
+    def __init__(
+        self, open_one: Callable[[Mapping[str, Any], Mapping[str, Any]], RemoteStore], options: Mapping[str, Any]
+    ) -> None:
+        """Take what opens the store with options and limits, and the options."""
+        limits, allow_http = Deadlines.read(options), options["allow_http"]
+        super().__init__(
+            open_one(options, limits.for_requests(allow_http=allow_http)),
+            open_one(options, limits.for_downloads(allow_http=allow_http)),
+        )
+
+    def sign(self, key: str, life_seconds: int, filename: str, media_type: str) -> None:
+        """Sign nothing."""
+
+    def abort_unfinished(self, before: datetime) -> int:  # noqa: ARG002 - a face
+        """Do nothing."""
+        return 0
 
 
 def checked(key: str) -> str:
