@@ -61,8 +61,8 @@ ORDER = {
 }
 WITH_RESULT = {"SUCCEEDED", "COMPLETED_SUCCESSFULLY"}
 TOTAL, PER_TENANT, MOST_ATTEMPTS = 4, 2, 3
-# The API's pool may be full, after all of it was cut at once; the sweep of this process holds two more.
-API_CONNECTIONS = 10 + 2
+# The API's pool may be full, after all of it was cut at once; that of this process, which sweeps, has four more.
+API_CONNECTIONS = 10 + 4
 
 
 def watch(site: Site) -> None:
