@@ -13,5 +13,5 @@ class Sizes:
     download_mb: int
 
 
-QUICK = Sizes(rows=(200_000,), runs=3, memory_rows=(10_000, 200_000), download_mb=100)
+QUICK = Sizes(rows=(500_000,), runs=3, memory_rows=(10_000, 200_000), download_mb=100)
 WHOLE = Sizes(rows=(1_000_000, 5_000_000), runs=5, memory_rows=(10_000, 1_000_000, 10_000_000), download_mb=500)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -98,13 +98,17 @@ class Site:
 
     def _worker(self) -> Iterator[Path]:
         for pid in family([self.pid])[1:]:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+            except OSError:
+                continue  # it has ended meanwhile
             if b"tailrace worker" in words or b"tailrace.worker.child" in words:
                 yield Path(f"/proc/{pid}")
 
     def _forget_peaks(self) -> None:
         for path in self._worker():
-            (path / "clear_refs").write_text("5")
+            with suppress(OSError):
+                (path / "clear_refs").write_text("5")
 
     def _worker_peak(self) -> int:
         """Add up the worker and its busiest child; a spare one that waits is none of the job's."""
@@ -121,7 +125,10 @@ class Site:
 
 
 def _high_water(path: Path) -> int:
-    found = re.search(r"VmHWM:\s+(\d+) kB", (path / "status").read_text())
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", (path / "status").read_text())
+    except OSError:
+        return 0
     return int(found.group(1)) // 1024 if found else 0
 
 
