@@ -16,12 +16,12 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from tailrace.database.tenant_role import find_role, has_role
 from tailrace.errors import DatabaseUnavailable
+from tailrace.patience import PatientConnection
 
 Connection = psycopg.Connection[Any]
-# Faults of the connection or the server, not of the statement.
-_INTERVAL_SECONDS = 0.1
 # The server ends a statement in time and says so; only one that cannot is given up here, a little later.
 _ANSWER_FACTOR = 1.5
+# Faults of the connection or the server, not of the statement.
 _OUTAGES = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -36,26 +36,6 @@ _PORTS = re.compile(r"[0-9,]*")
 
 # The pool reports every failed reconnect as a warning of its own; /readyz and our events tell it once.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-
-
-class _PatientConnection(psycopg.Connection[Any]):
-    """A connection that gives up on a server which takes packets but does not answer.
-
-    `statement_timeout` is the server's word, and TCP's time-outs end where packets are acknowledged: a frozen server,
-    or a broken thing between us and it, keeps both. So the answer to each statement has a deadline here too.
-    """
-
-    answer_seconds = 0.0
-
-    def wait(self, gen: Any, interval: float = _INTERVAL_SECONDS, timeout: float | None = None) -> Any:
-        """Wait as psycopg does; an answer that does not come within the deadline ends the connection."""
-        if timeout is not None or not self.answer_seconds:
-            return super().wait(gen, interval, timeout)
-        try:
-            return super().wait(gen, interval, self.answer_seconds)
-        except psycopg.errors._WaitTimeout:  # noqa: SLF001 - psycopg names it so, and says when it is raised
-            self.close()
-            raise psycopg.OperationalError(f"no answer within {self.answer_seconds:.0f} seconds") from None
 
 
 class Database:
@@ -157,9 +137,9 @@ class Database:
         self._pool.close()
 
 
-def _connection_class(answer_seconds: float) -> type[_PatientConnection]:
+def _connection_class(answer_seconds: float) -> type[PatientConnection]:
     """Make the class whose connections wait so long; psycopg makes them, so they cannot be told one by one."""
-    return type("_PatientConnection", (_PatientConnection,), {"answer_seconds": answer_seconds})
+    return type("_PatientConnection", (PatientConnection,), {"answer_seconds": answer_seconds})
 
 
 def _with_deadlines(conninfo: str, timeout_seconds: int) -> str:

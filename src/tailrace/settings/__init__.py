@@ -19,6 +19,7 @@ from tailrace.settings.groups import (
     Catalog,
     Cxone,
     DatasetSettings,
+    FormatOffered,
     Settings,
     Smartsync,
     Source,
@@ -28,6 +29,7 @@ from tailrace.settings.groups import (
 __all__ = [
     "Cxone",
     "DatasetSettings",
+    "FormatOffered",
     "Settings",
     "Smartsync",
     "Source",

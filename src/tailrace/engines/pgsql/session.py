@@ -8,10 +8,10 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from tailrace.errors import OutOfMemory, SourceUnavailable
+from tailrace.patience import PatientConnection
 
 Connection = psycopg.Connection[Any]
 
-_INTERVAL_SECONDS = 0.1
 # The server ends a statement in time and says so; only one that cannot is given up here, a little later.
 _GRACE_SECONDS = 15
 _CANCEL_SECONDS = 5
@@ -31,22 +31,6 @@ _SETTINGS = (
     # A slice's rows are sorted in memory.
     "SET LOCAL work_mem = '64MB'",
 )
-
-
-class PatientConnection(psycopg.Connection[Any]):
-    """A connection that gives up on a server which takes packets but does not answer."""
-
-    answer_seconds = 0.0
-
-    def wait(self, gen: Any, interval: float = _INTERVAL_SECONDS, timeout: float | None = None) -> Any:
-        """Wait as psycopg does; an answer that does not come within the deadline ends the connection."""
-        if timeout is not None or not self.answer_seconds:
-            return super().wait(gen, interval, timeout)
-        try:
-            return super().wait(gen, interval, self.answer_seconds)
-        except psycopg.errors._WaitTimeout:  # noqa: SLF001 - psycopg names it so, and says when it is raised
-            self.close()
-            raise psycopg.OperationalError from None
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """How the routes are described in the OpenAPI document; what they do is in the routes."""
 
-from typing import Any
+from typing import Any, get_args
+
+from tailrace.settings import FormatOffered
 
 Schema = dict[str, Any]
 
@@ -31,7 +33,7 @@ EXPORT_REQUEST = _object(
     endDate={**_DATE, "examples": ["2019-05-29"], "description": "The date from which to stop; not before startDate."},
     format={
         "type": "string",
-        "enum": ["csv", "csv.gz", "csv.zst", "ndjson", "ndjson.gz", "ndjson.zst", "parquet"],
+        "enum": ["csv", *get_args(FormatOffered)],
         "default": "csv",
         "description": "What the file shall be (an extension): known only for datasets that offer more than CSV.",
     },

@@ -6,7 +6,6 @@ One thread reads and writes, so rows stay in order, and the same text gives the 
 
 import fcntl
 import os
-import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from tailrace.engines.parquet.connection import spill_folder
 from tailrace.errors import ExtractionFailed, OutOfMemory
 from tailrace.formats.base import Field, quote_name, quote_text, sql_type
 from tailrace.worker.packing.base import PIECE_BYTES, Means, Packer, Rendered, Sink
@@ -132,15 +132,14 @@ def _pipe() -> tuple[int, int]:
 
 def _connect(means: Means) -> duckdb.DuckDBPyConnection:
     memory_mb = max(means.memory_mb, _LEAST_MEMORY_MB, _COLUMN_MEMORY_MB * len(means.fields))
-    config: dict[str, Any] = {"threads": 1, "memory_limit": f"{memory_mb}MB", "temp_directory": _spill(means)}
+    config: dict[str, Any] = {
+        "threads": 1,
+        "memory_limit": f"{memory_mb}MB",
+        "temp_directory": spill_folder(means.scratch),
+    }
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
-
-
-def _spill(means: Means) -> str:
-    """Name a folder of this conversion's own: DuckDB's files are told apart by the process's number alone."""
-    return f"{means.scratch}/spill-{secrets.token_hex(8)}"
 
 
 def _copy(fields: Sequence[Field], source: int, target: int) -> str:
