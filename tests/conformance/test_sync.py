@@ -253,7 +253,8 @@ def test_after_its_time_the_job_is_cancelled(start: Callable[..., Service], prof
         assert caller.status(job_id)["status"] == "CANCELLED"
     assert listed(caller) == [{"id": job_id, "status": "CANCELLED"}]
     wire.age_window(caller, 30)
-    assert sync(service.caller(caller.tenant)).status_code == 202, "the tenant is free"
+    # Not by another `jobs/sync`, which a busy machine may not finish in its one second.
+    assert wire.post(service.caller(caller.tenant)).status_code == 202, "the tenant is free"
 
 
 @pytest.mark.req("CX-404", "CX-704")
