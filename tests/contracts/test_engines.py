@@ -19,10 +19,9 @@ import psycopg
 import pytest
 
 import oracle
-from tailrace.catalog.model import ROW_KEY
 from tailrace.engines.base import Selection
 from tailrace.errors import ExtractionFailed, ResultTooLarge, SourceUnavailable
-from tailrace.formats.base import Field
+from tailrace.formats.base import ROW_KEY, Field
 from tailrace.jobs.model import Limits, RangeRows, Request
 from tailrace.plugins import load_plugin, plugin_names
 from tailrace.worker.extract import Task, extract, render_share

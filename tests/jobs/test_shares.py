@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tailrace.jobs import queue, shares
-from tailrace.jobs.shares import Rendered
+from tailrace.jobs.model import Rendered
 
 CONTENT = {"slices": [{"start": 1, "end": 2}]}
 WRITES = {

@@ -1,5 +1,8 @@
 """The child process by itself: what it does with lines on its standard input."""
 
+import subprocess
+import sys
+
 from service import poll
 from tailrace.worker.process import ChildProcess
 from tailrace.worker.protocol import Removal
@@ -18,10 +21,18 @@ def events_until(child, wanted):
 
 
 def test_an_answer_nobody_waits_for_is_no_order(tmp_path):
-    child = ChildProcess("")
+    child = ChildProcess(["duckdb"])
     try:
         child.answer(describe_taken("render"))
         child.remove(Removal("tenant/job/1.csv", "local", {"folder": str(tmp_path)}))
         assert "failed" not in events_until(child, "object_removed")
     finally:
         child.close()
+
+
+def test_a_child_has_only_what_jobs_need():
+    """It knows no database (each of these costs some megabytes a child), and of engines only those it is told."""
+    found = "import sys, tailrace.worker.child; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", found], check=True, capture_output=True, text=True).stdout.split()
+    assert "tailrace.worker.extract" in modules
+    assert not {"psycopg", "pydantic", "sqlglot", "tailrace.database.pool"} & set(modules)

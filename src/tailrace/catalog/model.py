@@ -6,14 +6,10 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from tailrace.formats.base import ColumnType
+from tailrace.formats.base import ROW_KEY, ColumnType
 from tailrace.formats.base import Field as FormatField
 
 _SOURCE_PREFIX = "source:"
-# The last word on order between rows that are otherwise alike; intake gives it to every row it stores.
-ROW_KEY = "_row_key"
-# Whether a computed row is the first of its group.
-OPENS = "_opens"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -13,6 +13,11 @@ ColumnType = Literal["text", "integer", "decimal", "datetime", "date", "boolean"
 FieldType = Literal[ColumnType, "time", "elapsed", "group"]
 """What an output column holds: `time` is a wall clock's, `elapsed` counts minutes, `group` holds other columns."""
 
+# The last word on order between rows that are otherwise alike; intake gives it to every row it stores.
+ROW_KEY = "_row_key"
+# Whether a computed row is the first of its group.
+OPENS = "_opens"
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

@@ -16,10 +16,10 @@ from uuid import UUID, uuid4
 
 import duckdb
 
-from tailrace.catalog.model import ROW_KEY, Column, Table
+from tailrace.catalog.model import Column, Table
 from tailrace.database.pool import Connection, Database
 from tailrace.errors import DatabaseUnavailable, LoadRefused
-from tailrace.formats.base import quote_name, quote_text, sql_type, write_order
+from tailrace.formats.base import ROW_KEY, quote_name, quote_text, sql_type, write_order
 from tailrace.intake.manifest import NewFile, publish
 from tailrace.intake.plain import find_plain_columns
 

@@ -174,3 +174,16 @@ class JobView:
     finished_at: datetime | None
     format: str
     read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A share that a helper has rendered: its object, with the bytes and rows in it."""
+
+    key: str
+    bytes: int
+    rows: int
+
+
+# What the job's own worker is to do with a share: append an object, render the slices, or wait for a helper.
+Taken = Rendered | Literal["render", "wait"]

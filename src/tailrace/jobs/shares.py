@@ -7,13 +7,13 @@ write names the job's epoch; a helper's also names the key of its object, which 
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from tailrace.database.pool import Database
-from tailrace.jobs.model import CHANNEL, Lease
+from tailrace.jobs.model import CHANNEL, Lease, Rendered, Taken
 from tailrace.jobs.queue import lease_of
 
 _FENCE = "job_id = %(job)s AND epoch = %(epoch)s AND number = %(number)s"
@@ -31,19 +31,6 @@ class ShareLease:
     number: int
     key: str
     content: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A share that a helper has rendered: its object, with the bytes and rows in it."""
-
-    key: str
-    bytes: int
-    rows: int
-
-
-# What the job's own worker is to do with a share: append an object, render the slices, or wait for a helper.
-Taken = Rendered | Literal["render", "wait"]
 
 
 @dataclass(frozen=True, slots=True)

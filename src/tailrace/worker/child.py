@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,8 +28,12 @@ _M_ARENA_MAX = -8
 
 
 def main() -> None:
-    """Take tasks from standard input until it ends, answer on standard output; an argument says what goes wrong."""
-    arm("".join(sys.argv[1:2]))
+    """Take tasks from standard input until it ends, answer on standard output.
+
+    Arguments are the engines to have at hand, with commas between, and what goes wrong.
+    """
+    engines, fault = sys.argv[1].split(","), "".join(sys.argv[2:3])
+    arm(fault)
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # One heap for all threads: glibc's heaps per thread keep a quarter more memory and are no quicker here.
@@ -39,7 +44,17 @@ def main() -> None:
     # A library's stray print must not end up among the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    _load_plugins(engines)
     _Child(sys.stdin.buffer, answers).run()
+
+
+def _load_plugins(engines: Sequence[str]) -> None:
+    """Import beforehand what tasks will need; of engines only those in use, as others cost memory."""
+    for name in engines:
+        load_plugin("tailrace.engines", name)
+    for package in ("tailrace.formats", "tailrace.storage", "tailrace.worker.packing"):
+        for name in plugin_names(package):
+            load_plugin(package, name)
 
 
 class _Child:
@@ -50,9 +65,6 @@ class _Child:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        for package in ("tailrace.engines", "tailrace.formats", "tailrace.storage", "tailrace.worker.packing"):
-            for name in plugin_names(package):
-                load_plugin(package, name)
         self.say({"event": "ready"})
         for line in iter(self._tasks.readline, b""):
             if is_answer(line):

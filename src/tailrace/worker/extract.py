@@ -14,13 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tailrace import __version__
-from tailrace.catalog.model import OPENS, ROW_KEY
 from tailrace.engines.base import Program, Scan, Selection, Slice
 from tailrace.errors import EngineBroken, ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
 from tailrace.faults import fault_point
-from tailrace.formats.base import Format, quote_name, sql_type, write_order
-from tailrace.jobs.model import Limits, RangeRows, Request, Result
-from tailrace.jobs.shares import Rendered
+from tailrace.formats.base import OPENS, ROW_KEY, Format, quote_name, sql_type, write_order
+from tailrace.jobs.model import Limits, RangeRows, Rendered, Request, Result
 from tailrace.plugins import load_plugin
 from tailrace.storage.base import Storage
 from tailrace.worker.output import Output

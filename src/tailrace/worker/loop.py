@@ -27,6 +27,7 @@ from tailrace.worker.housekeeping import Housekeeping
 from tailrace.worker.process import ChildProcess
 from tailrace.worker.protocol import Removal
 from tailrace.worker.runs import HAND_BACK, JobRun, Run, ShareRun
+from tailrace.worker.sources import engines_of
 
 _DRAIN_SECONDS = 25.0
 
@@ -195,7 +196,7 @@ class Worker:
     # -- children -------------------------------------------------------------------------------------------------
 
     def _new_child(self) -> ChildProcess:
-        child = ChildProcess(self._runtime.settings.testing.fault)
+        child = ChildProcess(engines_of(self._runtime.settings), self._runtime.settings.testing.fault)
         self._selector.register(child, selectors.EVENT_READ, child)
         return child
 

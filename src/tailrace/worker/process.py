@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -16,10 +17,13 @@ _READ_BYTES = 65_536
 class ChildProcess:
     """One child process; `jobs` counts the tasks it was given."""
 
-    def __init__(self, fault: str = "") -> None:
-        """Start the process; it says `ready` when it can take a task. Tests say what goes wrong in it (`fault`)."""
+    def __init__(self, engines: Iterable[str], fault: str = "") -> None:
+        """Start the process; it says `ready` when it can take a task of these engines, or, a little later, of others.
+
+        Tests say what goes wrong in it (`fault`).
+        """
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "tailrace.worker.child", *filter(None, [fault])],
+            [sys.executable, "-m", "tailrace.worker.child", ",".join(engines), fault],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

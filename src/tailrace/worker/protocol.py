@@ -9,8 +9,7 @@ from typing import IO, Any
 from uuid import UUID
 
 from tailrace.engines.base import Bound, Program, Relation, Selection, Slice, Step
-from tailrace.jobs.model import Request, Result
-from tailrace.jobs.shares import Rendered
+from tailrace.jobs.model import Rendered, Request, Result
 from tailrace.worker.extract import Task
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 from tailrace.engines.base import Block, Engine, Scan, Slice
 from tailrace.errors import StorageUnavailable
 from tailrace.faults import fault_point
-from tailrace.jobs.shares import Rendered
+from tailrace.jobs.model import Rendered
 from tailrace.plugins import load_plugin
 from tailrace.storage.base import Storage
 from tailrace.worker.sharing import Shares

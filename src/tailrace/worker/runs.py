@@ -10,8 +10,8 @@ from tailrace.database.pool import Database
 from tailrace.errors import DatabaseUnavailable, ExtractionFailed, PermissionWithdrawn, ResultTooLarge, TookTooLong
 from tailrace.faults import fault_point
 from tailrace.jobs import queue, shares
-from tailrace.jobs.model import Lease, Result
-from tailrace.jobs.shares import Rendered, ShareLease
+from tailrace.jobs.model import Lease, Rendered, Result
+from tailrace.jobs.shares import ShareLease
 from tailrace.runtime import Runtime
 from tailrace.worker.process import ChildProcess
 from tailrace.worker.sharing import describe_taken

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from tailrace.engines.base import Slice
 from tailrace.faults import fault_point
-from tailrace.jobs.shares import Rendered, Taken
+from tailrace.jobs.model import Rendered, Taken
 
 
 class Talk(Protocol):

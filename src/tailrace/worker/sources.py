@@ -24,6 +24,12 @@ _ESCAPED = re.compile(r"""[\x00-\x1f\x7f"#%'*/:=?\\{}\[\]^]""")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
+def engines_of(settings: Settings) -> list[str]:
+    """Name the engines that jobs may need: Tailrace's own, and those of the sources that datasets are bound to."""
+    bound = {settings.sources[one.source].kind for one in settings.datasets.values() if one.source}
+    return ["duckdb", *sorted(bound)]
+
+
 def source_options(runtime: Runtime, source: Source) -> dict[str, Any]:
     """Tell an engine how to reach a source and what it may use; holds secrets, so it is never logged."""
     reach = {
