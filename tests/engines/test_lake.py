@@ -437,15 +437,8 @@ def test_a_file_that_changes_during_a_job_fails_it(lake, how):
             lake.put("b.parquet", hours("2019-05-22", "c"))
         else:
             lake.spoil("b.parquet", b"PAR1")
-        with opened_too(lake, engine) as other, pytest.raises(SourceUnavailable, match=r"b\.parquet"):
+        with engine.another() as other, pytest.raises(SourceUnavailable, match=r"b\.parquet"):
             list(other.render(scan, part, ROW))
-
-
-@contextmanager
-def opened_too(lake, engine):
-    options = {"memory_mb": 160, "scratch": str(lake.folder / "scratch"), **lake.options}
-    with connect({**options, **engine.shared()}) as other:
-        yield other
 
 
 @pytest.mark.parametrize(

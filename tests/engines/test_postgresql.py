@@ -80,9 +80,11 @@ def test_a_job_sees_one_moment(server, own, engine):
     assert engine.count(scan) == 1
     own.execute("INSERT INTO rows SELECT * FROM rows")
     own.execute("UPDATE rows SET key = 'b'")
-    with connect(options(server, **engine.shared())) as second, connect(options(server)) as third:
-        assert [one.count(scan) for one in (engine, second, third)] == [1, 1, 2]
-        assert lines(second, scan) == lines(engine, scan) == ["2019-05-22T01:00:00.000000 a"]
+    told = options(server, **engine.shared())
+    with engine.another() as second, connect(told) as third, connect(options(server)) as late:
+        assert [one.count(scan) for one in (engine, second, third, late)] == [1, 1, 1, 2]
+        for one in (engine, second, third):
+            assert lines(one, scan) == ["2019-05-22T01:00:00.000000 a"]
 
 
 def test_nothing_can_be_written(own, engine):

@@ -131,8 +131,11 @@ class Engine(Protocol):
         Raises SourceUnavailable.
         """
 
+    def another(self) -> "AbstractContextManager[Engine]":
+        """Open one more for another thread, which sees the source at the same moment; it is closed before this one."""
+
     def shared(self) -> Mapping[str, Any]:
-        """Tell the options with which a further connection sees the source at the same moment as this one."""
+        """Tell the options with which another process sees the source at the same moment as this one."""
 
     def plan(self, scan: Scan) -> list[Slice]:
         """Cut the range into slices small enough to be held in memory; none when there is nothing to read."""

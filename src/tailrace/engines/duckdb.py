@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from tailrace.engines.base import Program, Relation, Scan, Slice
-from tailrace.engines.parquet.connection import STAGED, open_duckdb, unavailable, write_name, write_text
+from tailrace.engines.parquet.connection import STAGED, open_beside, open_duckdb, unavailable, write_name, write_text
 from tailrace.engines.parquet.engine import ParquetEngine
 
 
@@ -17,13 +17,25 @@ from tailrace.engines.parquet.engine import ParquetEngine
 def connect(options: Mapping[str, Any]) -> Iterator["DuckDBEngine"]:
     """Open DuckDB; options `memory_mb`, `scratch` (a folder for what does not fit) and `threads` (1)."""
     with open_duckdb(options) as connection:
-        yield DuckDBEngine(connection)
+        yield DuckDBEngine(connection, int(options["memory_mb"]))
 
 
 class DuckDBEngine(ParquetEngine):
-    """One DuckDB connection."""
+    """One connection to a DuckDB."""
 
     tellable = True
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, memory_mb: int) -> None:
+        """Take an open connection, and the memory that it and each beside it may use."""
+        super().__init__(connection)
+        self._memory_mb, self._open = memory_mb, 1
+
+    @contextmanager
+    def another(self) -> Iterator["DuckDBEngine"]:
+        """Open a connection beside this one; large files would otherwise be described in memory once for each."""
+        self._open += 1
+        with open_beside(self._connection, self._open * self._memory_mb) as connection:
+            yield DuckDBEngine(connection, self._memory_mb)
 
     def examine(self, scan: Scan) -> list[str]:  # noqa: ARG002 the protocol's argument; intake has checked the files
         """Find nothing: stored files are Tailrace's own."""

@@ -4,7 +4,7 @@ The files are listed once a job; each is read as it was listed or fails the atte
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -75,9 +75,13 @@ class LakeEngine(ParquetEngine):
         super().__init__(connection)
         self._means, self._seen = means, seen
 
+    def another(self) -> AbstractContextManager["LakeEngine"]:
+        """Open one that sees the files as they were listed."""
+        return connect({**self._means.options, "seen": self._seen})
+
     def shared(self) -> Mapping[str, Any]:
-        """The files as they were listed."""
-        return {"seen": self._seen}
+        """What is known of files is this machine's."""
+        return {}
 
     def examine(self, scan: Scan) -> list[str]:
         """Say what does not fit, each once, with the first file that shows it.

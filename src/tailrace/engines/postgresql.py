@@ -7,7 +7,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import accumulate, pairwise
 from operator import itemgetter
 from typing import Any, Never
@@ -45,7 +45,7 @@ def connect(options: Mapping[str, Any]) -> Iterator["PostgresqlEngine"]:
     Options are `url`, `connect_timeout_s`, `statement_timeout_s`, and what `shared` tells; others are not for it.
     """
     with open_session(options) as connection:
-        yield PostgresqlEngine(connection)
+        yield PostgresqlEngine(connection, options)
 
 
 class PostgresqlEngine:
@@ -53,15 +53,19 @@ class PostgresqlEngine:
 
     tellable = True
 
-    def __init__(self, connection: Connection) -> None:
-        """Take an open session."""
-        self._connection = connection
+    def __init__(self, connection: Connection, options: Mapping[str, Any]) -> None:
+        """Take an open session, and what it was opened with."""
+        self._connection, self._options = connection, options
         self._sources: dict[Scan, Source] = {}
         self._lines: dict[tuple[Scan, str], str] = {}
 
     def examine(self, scan: Scan) -> list[str]:
         """Say what is missing, cannot be read or has another type."""
         return list(examine_source(self._connection, scan)) if scan.source else ["no table or query is named"]
+
+    def another(self) -> AbstractContextManager["PostgresqlEngine"]:
+        """Open a session that reads the same snapshot."""
+        return connect({**self._options, **self.shared()})
 
     def shared(self) -> Mapping[str, Any]:
         """Export the snapshot this session reads."""

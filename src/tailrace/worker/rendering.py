@@ -43,8 +43,8 @@ class Engines:
     def open(self, number: int) -> None:
         """Have so many engines; one costs as much as a small job, so there are no more than there are slices."""
         while len(self.all) < min(number, self._most):
-            shared = self.shared() if self.all else {}
-            self.all.append(self._stack.enter_context(self._connect({**self._options, **shared})))
+            opened = self.all[0].another() if self.all else self._connect(self._options)
+            self.all.append(self._stack.enter_context(opened))
             self._free.put(self.all[-1])
 
     @property
@@ -53,7 +53,7 @@ class Engines:
         return self.all[0].tellable
 
     def shared(self) -> dict[str, Any]:
-        """Tell with what options others see the source as these do; asked once, while none of them is lent."""
+        """Tell with what options another process sees the source as these do; asked while none of them is lent."""
         self._told = dict(self.all[0].shared()) if self._told is None else self._told
         return self._told
 

@@ -25,13 +25,27 @@ def open_duckdb(options: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnectio
     Path(options["scratch"]).mkdir(parents=True, exist_ok=True)
     limits = {"memory_limit": f"{options['memory_mb']}MB", "temp_directory": spill_folder(options["scratch"])}
     connection = duckdb.connect(":memory:", config=_CONFIG | limits | {"threads": options.get("threads", 1)})
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        # Files do not change while they are read, and every slice would read their metadata anew.
-        connection.execute("SET parquet_metadata_cache = true")
+    with connection:
+        _set_up(connection)
         yield connection
-    finally:
-        connection.close()
+
+
+@contextmanager
+def open_beside(first: duckdb.DuckDBPyConnection, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection for another thread to the same DuckDB, which keeps what it knows of files once.
+
+    `memory_mb` is what the two, and others, may use together.
+    """
+    with first.cursor() as connection:
+        _set_up(connection)
+        connection.execute(f"SET memory_limit = '{memory_mb}MB'")
+        yield connection
+
+
+def _set_up(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    # Files do not change while they are read, and every slice would read their metadata anew.
+    connection.execute("SET parquet_metadata_cache = true")
 
 
 def spill_folder(scratch: object) -> str:
