@@ -204,6 +204,17 @@ def test_threads_and_slices_do_not_show(make_task, engine, monkeypatch, threads,
     assert total > 20 if slice_rows == 100 else total < 20
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_slice_waits_when_its_turn_has_not_come(make_task, engine, monkeypatch, threads):
+    """However large: not more than a block of each is held."""
+    monkeypatch.setattr("tailrace.worker.rendering._MOST_WAITING_BYTES", 1)
+    monkeypatch.setattr(rows_per_slice(engine), 1000)
+    rows = make_rows(9_000)
+    assert run(make_task([rows], threads))[1] == expected(rows)
+    with pytest.raises(ResultTooLarge):
+        run(make_task([rows], threads, max_result_bytes=100_000))
+
+
 @pytest.mark.req("CX-614")
 def test_ties_are_ordered_by_written_text_and_then_by_the_row_key_or_all_that_is_written(
     make_task, engine, monkeypatch

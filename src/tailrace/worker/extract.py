@@ -6,15 +6,15 @@ Or a share of one: some slices of another worker's job become an object that it 
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from tailrace import __version__
-from tailrace.engines.base import Program, Scan, Selection, Slice
+from tailrace.engines.base import Block, Program, Scan, Selection, Slice
 from tailrace.errors import EngineBroken, ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
 from tailrace.faults import fault_point
 from tailrace.formats.base import OPENS, ROW_KEY, Format, quote_name, sql_type, write_order
@@ -111,15 +111,16 @@ def render_share(task: Task, report: Report) -> Rendered:
     with _engines(task) as engines, storage.create(task.key) as writer:
         engines.open(len(task.slices))
         slices = Shares(list(task.slices), 0, None)
-        for count, blocks in Rendering(engines, scan, slices, (shape.row(), None), storage):
-            for block in blocks:
-                rows, size = rows + block.rows, size + len(block.data)
-                if size > task.request.limits.max_result_bytes:
-                    raise ResultTooLarge("A share is larger than the result may be")
-                writer.write(block.data)
-            done += count
-            fault_point("share.slice")
-            report(done, len(task.slices))
+        with closing(iter(Rendering(engines, scan, slices, (shape.row(), None), storage))) as pieces:
+            for count, blocks in pieces:
+                for block in blocks:
+                    rows, size = rows + block.rows, size + len(block.data)
+                    if size > task.request.limits.max_result_bytes:
+                        raise ResultTooLarge("A share is larger than the result may be")
+                    writer.write(block.data)
+                done += count
+                fault_point("share.slice")
+                report(done, len(task.slices))
     if storage.size(task.key) != size:
         raise StorageUnavailable("The store holds another number of bytes than were written")
     fault_point("share.complete")
@@ -147,18 +148,23 @@ def _check_rows(rows: int, limits: Limits) -> None:
 def _write(output: Output, shape: Format, slices: Rendering, report: Report) -> None:
     """Write the document, slice by slice."""
     done = 0
-    for count, blocks in slices:
-        for block in blocks:
-            first = not output.rows
-            if first:
-                output.add(shape.head())
-            output.add_rows(block)
-            if first:
-                fault_point("child.first_block")
-        fault_point("child.slice")
-        done += count
-        report(done, slices.total)
+    with closing(iter(slices)) as pieces:
+        for count, blocks in pieces:
+            _write_rows(output, shape, blocks)
+            fault_point("child.slice")
+            done += count
+            report(done, slices.total)
     output.add(shape.tail() if output.rows else shape.empty())
+
+
+def _write_rows(output: Output, shape: Format, blocks: Iterable[Block]) -> None:
+    for block in blocks:
+        first = not output.rows
+        if first:
+            output.add(shape.head())
+        output.add_rows(block)
+        if first:
+            fault_point("child.first_block")
 
 
 # -- what is read -------------------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """Slices on their way to the result: rendered side by side, or had from a helper's object, and always in order."""
 
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, Self
@@ -17,6 +18,8 @@ from tailrace.worker.sharing import Shares
 
 # Some slices' rows, and how many slices these are.
 Piece = tuple[int, Iterable[Block]]
+# What may wait of one slice to be appended: all of it, but for slices of rows that cannot be told apart by the range.
+_MOST_WAITING_BYTES = 32 * 2**20
 
 
 class Engines:
@@ -67,6 +70,66 @@ class Engines:
             self._free.put(engine)
 
 
+class _Stopped(Exception):  # noqa: N818 nothing is wrong
+    """Nobody wants the blocks any more."""
+
+
+class _Blocks:
+    """The blocks of one slice on their way from the thread that renders; few wait, however many there are."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[Block] = deque()
+        self._bytes = 0
+        self._ended, self._stopped = False, False
+        self._fault: BaseException | None = None
+
+    def fill(self, blocks: Iterable[Block]) -> None:
+        """Take blocks until there are no more, waiting for room; what is raised meanwhile is raised where they go."""
+        try:
+            for block in () if self._stopped else blocks:
+                self._put(block)
+        except _Stopped:
+            pass
+        except BaseException as error:  # noqa: BLE001 - told to whoever takes the blocks
+            self._fault = error
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _put(self, block: Block) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._bytes < _MOST_WAITING_BYTES)
+            if self._stopped:
+                raise _Stopped
+            self._waiting.append(block)
+            self._bytes += len(block.data)
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[Block]:
+        """Yield blocks as they come; raises what rendering has raised."""
+        while (block := self._take()) is not None:
+            yield block
+        if self._fault is not None:
+            raise self._fault
+
+    def _take(self) -> Block | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended)
+            if not self._waiting:
+                return None
+            block = self._waiting.popleft()
+            self._bytes -= len(block.data)
+            self._changed.notify_all()
+            return block
+
+    def stop(self) -> None:
+        """Let the thread that renders end."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+
 class Rendering:
     """The blocks of each slice in order, while later slices are being rendered; or of a helper's object.
 
@@ -79,11 +142,11 @@ class Rendering:
         """Take what to render, with the expressions of a row and of its lead, and where helpers' objects are."""
         self._engines, self._scan, self._shares, self._storage = engines, scan, shares, storage
         self._row, self._lead = words
-        self._ahead: deque[Future[list[Block]]] = deque()
+        self._ahead: deque[_Blocks] = deque()
         self.total = sum(map(len, shares.groups))
 
-    def __iter__(self) -> Iterator[Piece]:
-        """Render, and yield in order."""
+    def __iter__(self) -> Generator[Piece]:
+        """Render, and yield in order; to be closed, so that nothing goes on when what takes the rows cannot."""
         with ThreadPoolExecutor(max_workers=len(self._engines.all)) as pool:
             try:
                 for number, group in enumerate(self._shares.groups):
@@ -103,17 +166,23 @@ class Rendering:
 
     def _render_ahead(self, pool: ThreadPoolExecutor, group: list[Slice]) -> Iterator[Piece]:
         for part in group:
-            self._ahead.append(pool.submit(self._render, part))
+            self._ahead.append(_Blocks())
+            pool.submit(self._ahead[-1].fill, self._render(part))
             if len(self._ahead) > len(self._engines.all):
-                yield 1, self._ahead.popleft().result()
+                yield from self._first()
 
     def _catch_up(self) -> Iterator[Piece]:
         while self._ahead:
-            yield 1, self._ahead.popleft().result()
+            yield from self._first()
 
-    def _render(self, part: Slice) -> list[Block]:
+    def _first(self) -> Iterator[Piece]:
+        """Yield the slice whose turn it is; until it is appended it counts among those that are stopped."""
+        yield 1, self._ahead[0]
+        self._ahead.popleft()
+
+    def _render(self, part: Slice) -> Iterator[Block]:
         with self._engines.lend() as engine:
-            return list(engine.render(self._scan, part, self._row, self._lead))
+            yield from engine.render(self._scan, part, self._row, self._lead)
 
     def _append(self, number: int, group: list[Slice], share: Rendered) -> Iterator[Block]:
         """Yield what a helper has rendered; what of it cannot be had is rendered here, as the bytes are the same."""
@@ -144,7 +213,7 @@ class Rendering:
                 yield Block(0 if passed else block.rows, block.data[skipped:])
 
     def _stop(self) -> None:
-        for future in self._ahead:
-            future.cancel()
+        for blocks in self._ahead:
+            blocks.stop()
         for engine in self._engines.all:
             engine.interrupt()
