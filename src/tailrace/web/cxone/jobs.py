@@ -17,10 +17,10 @@ from tailrace.web.cxone.answers import STATUS, describe_job
 from tailrace.web.cxone.authentication import Bearer, read_and_ask, read_as
 from tailrace.web.cxone.submission import DIALECT, accept, offered
 from tailrace.web.errors import JsonAnswer, Refusal
-from tailrace.web.requests import Body, State
+from tailrace.web.requests import Body, PlainRoute, State
 from tailrace.web.state import WebState
 
-router = APIRouter(tags=["Data Extraction"])
+router = APIRouter(tags=["Data Extraction"], route_class=PlainRoute)
 
 BASE = "/data-extraction/v1"
 _UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
