@@ -50,9 +50,9 @@ class Answer(NamedTuple):
 def send_together(connection: PreparingConnection, queries: Sequence[Query]) -> list[Answer]:
     """Run statements as one transaction of their own; raises what is wrong with the first that fails."""
     transformer = adapt.Transformer(connection)
+    asked = [_prepare(connection, transformer, query) for query in queries]
+    connection.pgconn.enter_pipeline_mode()
     try:
-        asked = [_prepare(connection, transformer, query) for query in queries]
-        connection.pgconn.enter_pipeline_mode()
         results = connection.wait(_exchange(connection.pgconn, asked))
         connection.pgconn.exit_pipeline_mode()
     except BaseException:
