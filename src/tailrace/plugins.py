@@ -1,5 +1,6 @@
 """Plug-ins: the name of a file in a package is the name of the plug-in, and there is no list to edit."""
 
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
@@ -13,6 +14,7 @@ def plugin_names(package: str) -> list[str]:
     return sorted(module.name for module in iter_modules(path) if module.name != "base" and not module.ispkg)
 
 
+@cache
 def load_plugin(package: str, name: str) -> ModuleType:
     """Import the module `name` of `package`.
 

@@ -3,6 +3,8 @@
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from joserfc import jws, jwt
@@ -11,6 +13,7 @@ from joserfc.jwk import RSAKey
 from tailrace.access.keys import revoke_key
 from tailrace.access.tokens import Tokens
 from tailrace.access.users import allow, deny
+from tailrace.database.together import Query
 from tailrace.errors import NotAuthenticated
 
 
@@ -165,3 +168,33 @@ def test_what_is_no_token_is_refused_like_one(tokens, text):
 def test_claims_that_are_no_object_are_refused_even_if_we_signed_them(tokens, signing_keys, claims):
     refuse(tokens, jws.serialize_compact({"alg": "RS256"}, claims, signing_keys.token))
     refuse(tokens, jws.serialize_compact({"alg": "RS256"}, b'{"jti": 3, "iss": 1, "aud": 2}', signing_keys.token))
+
+
+@pytest.mark.req("CX-104", "CX-105")
+def test_what_is_remembered_of_a_token_does_not_make_it_good(database, tenant, owner, tokens, monkeypatch):
+    monkeypatch.setattr("tailrace.access.tokens._MANY_TOKENS", 2)
+    issued = [tokens.issue(owner).access_token for _ in range(4)]
+    for token in (*issued, *issued):
+        assert ask(tokens, token)[0] == tokens.verify(token)
+    assert len(tokens._checked._claims) == 2
+    revoke_key(database, tenant, owner.access_key_id)
+    for token in issued:
+        with pytest.raises(NotAuthenticated):
+            ask(tokens, token)
+
+
+def ask(tokens, token):
+    """Ask, with a token, which tenants there are to be seen."""
+    return tokens.verify_and_ask(token, lambda tenant: Query("SELECT id, %(id)s AS asked FROM tenants", {"id": tenant}))
+
+
+def test_what_is_asked_with_a_token_is_asked_for_its_tenant(database, tokens, token, user):
+    principal, rows = ask(tokens, token)
+    assert (principal.tenant_id, [tuple(row) for row in rows]) == (user.tenant_id, [(user.tenant_id, user.tenant_id)])
+
+
+def test_a_token_signed_for_another_tenant_than_its_keys_is_refused(tokens, owner):
+    signed = tokens.issue(replace(owner, tenant_id=uuid4())).access_token
+    refuse(tokens, signed)
+    with pytest.raises(NotAuthenticated):
+        ask(tokens, signed)

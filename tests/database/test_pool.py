@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from faults.proxy import Proxy
 from service import poll
 from tailrace.database.pool import Database
+from tailrace.database.together import Query
 from tailrace.errors import DatabaseUnavailable
 
 pytestmark = pytest.mark.long
@@ -80,3 +81,42 @@ def test_a_server_that_takes_packets_and_does_not_answer_is_an_outage(database_u
     finally:
         database.close()
         proxy.close()
+
+
+def test_statements_for_a_tenant_outlive_a_rollback(database):
+    """After one psycopg has the server forget all that was prepared, at the next statement of its own."""
+
+    def fail() -> None:
+        with database.transaction() as connection:
+            for _ in range(9):  # until psycopg prepares it
+                connection.execute("SELECT 2 AS answer")
+            raise KeyError
+
+    for _ in range(2):
+        assert [row.answer for row in database.execute("SELECT 1 AS answer", tenant=uuid4())] == [1]
+        with pytest.raises(KeyError):
+            fail()
+        assert [row.answer for row in database.execute("SELECT 1 AS answer", tenant=uuid4())] == [1]
+        database.execute("SELECT 3")
+
+
+def test_a_statement_that_fails_leaves_the_connection_as_it_was(database):
+    tenant = uuid4()
+    for wrong in ("SELECT 1 / %(zero)s", "SELECT wrong"):
+        with pytest.raises(psycopg.Error):
+            database.execute(wrong, {"zero": 0}, tenant=tenant)
+        assert [row.answer for row in database.execute("SELECT 1 AS answer", tenant=tenant)] == [1]
+    make = Query("INSERT INTO sign_in_failures (subject) VALUES (%(tenant)s) RETURNING 1", {"tenant": str(tenant)})
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        database.execute_both(make, Query("SELECT 1 / %(zero)s", {"zero": 0}), tenant=tenant)
+    assert database.execute("SELECT FROM sign_in_failures WHERE subject = %(id)s", {"id": str(tenant)}) == []
+
+
+def test_both_statements_are_one_transaction_and_only_the_second_is_for_the_tenant(database):
+    who = "SELECT txid_current() AS number, current_setting('tailrace.tenant', true) AS tenant, %(a)s::int AS a"
+    tenant = uuid4()
+    for a in (1, 2):
+        [first], [second] = database.execute_both(Query(who, {"a": a}), Query(who, {"a": -a}), tenant=tenant)
+        assert first.number == second.number
+        assert (first.tenant or "", second.tenant) == ("", str(tenant))
+        assert (first.a, second.a) == (a, -a)

@@ -1,7 +1,10 @@
 """Access tokens: signed, and good only while the database says so (CX-101 to CX-118, CX-161 to CX-164)."""
 
 import secrets
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from joserfc import jwt
@@ -11,6 +14,7 @@ from tailrace.access.hashing import hash_secret
 from tailrace.access.keys import KeyOwner
 from tailrace.access.signing import SigningKeys
 from tailrace.database.pool import Database
+from tailrace.database.together import Query
 from tailrace.errors import NotAuthenticated
 from tailrace.faults import fault_point
 
@@ -21,6 +25,8 @@ ACCESS_KEY_CLIENT = "access-key"
 # Fixed here and never taken from a token.
 _ALGORITHMS = ["RS256"]
 _LONGEST_TOKEN = 8192
+# Of so many tokens it is remembered that their signature is right.
+_MANY_TOKENS = 4096
 # CX-163: claims clients decode without minding their value.
 _EMPTY_CLAIMS = ("given_name", "family_name", "teamId", "icAgentId", "icBUId", "icClusterId")
 
@@ -35,6 +41,13 @@ class Principal:
     permissions: frozenset[str]
 
 
+class Claims(NamedTuple):
+    """What a token of ours says: its own id, and whose its user is."""
+
+    token_id: UUID
+    tenant_id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class TokenSet:
     """What a sign-in answers with; `expires_in` is in seconds."""
@@ -43,6 +56,24 @@ class TokenSet:
     refresh_token: str
     id_token: str
     expires_in: int = ACCESS_SECONDS
+
+
+class _Checked:
+    """What tokens say whose signature was right, by their hashes; which of them are still good is not known here."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claims: dict[bytes, Claims] = {}
+
+    def find(self, digest: bytes) -> Claims | None:
+        return self._claims.get(digest)
+
+    def keep(self, digest: bytes, claims: Claims) -> None:
+        """Remember one more, in the place of the oldest when there are many."""
+        with self._lock:
+            if len(self._claims) >= _MANY_TOKENS:
+                del self._claims[next(iter(self._claims))]
+            self._claims[digest] = claims
 
 
 class Tokens:
@@ -55,6 +86,7 @@ class Tokens:
         self._issuer = issuer
         self._area = area
         self._header = {"alg": "RS256", "typ": "JWT", "kid": self._key.thumbprint()}
+        self._checked = _Checked()
 
     def issue(self, owner: KeyOwner, client_id: str = ACCESS_KEY_CLIENT, sign_in_id: UUID | None = None) -> TokenSet:
         """Issue the tokens of a sign-in and record them; `sign_in_id` names one that is being refreshed."""
@@ -113,24 +145,29 @@ class Tokens:
 
     def verify(self, token: str) -> Principal:
         """Tell whose token this is; raises NotAuthenticated whatever is wrong with it (CX-102)."""
-        claims = self._claims(token)
-        rows = self._database.execute(
-            """
-            SELECT k.tenant_id, k.user_id, t.id,
-                   array(SELECT p.permission_id FROM user_permissions p WHERE p.user_id = k.user_id) AS permissions
-            FROM access_tokens t
-            JOIN access_keys k ON k.id = t.access_key_id
-            JOIN users u ON u.id = k.user_id
-            WHERE t.id = %(id)s AND t.expires_at > now() AND t.revoked_at IS NULL AND k.revoked_at IS NULL AND u.active
-            """,
-            {"id": claims},
-        )
-        if not rows:
-            raise NotAuthenticated("Unauthorized")
-        return Principal(rows[0].tenant_id, rows[0].user_id, rows[0].id, frozenset(rows[0].permissions))
+        claims = self._read(token)
+        return _as_principal(claims, self._database.execute(*_find_owner(claims)))
 
-    def _claims(self, token: str) -> UUID:
-        """Check the signature and the claims that need no database; return the token's id."""
+    def verify_and_ask(self, token: str, ask: Callable[[UUID], Query]) -> tuple[Principal, list[Any]]:
+        """Tell whose token this is, and what a query of its tenant finds, in one round trip; raises NotAuthenticated.
+
+        The query is made for the tenant we signed the token for. What it finds is told of a token that is good now.
+        """
+        claims = self._read(token)
+        owner, found = self._database.execute_both(_find_owner(claims), ask(claims.tenant_id), tenant=claims.tenant_id)
+        return _as_principal(claims, owner), found
+
+    def _read(self, token: str) -> Claims:
+        """Read a token of ours; the signature of the same bytes by the same key is right once and for all."""
+        digest = hash_secret(token)
+        claims = self._checked.find(digest)
+        if claims is None:
+            claims = self._check(token)
+            self._checked.keep(digest, claims)
+        return claims
+
+    def _check(self, token: str) -> Claims:
+        """Check the signature and the claims that need no database."""
         try:
             if len(token) > _LONGEST_TOKEN:
                 raise NotAuthenticated("Unauthorized")
@@ -139,7 +176,7 @@ class Tokens:
             # database's clock, which knows the same instant.
             if claims["iss"] != self._issuer or claims["aud"] != self._issuer:
                 raise NotAuthenticated("Unauthorized")
-            return UUID(claims["jti"])
+            return Claims(UUID(claims["jti"]), UUID(claims["tenantId"]))
         except (JoseError, AttributeError, KeyError, TypeError, ValueError):
             raise NotAuthenticated("Unauthorized") from None
 
@@ -172,3 +209,25 @@ class Tokens:
 
     def _sign(self, claims: dict[str, object]) -> str:
         return jwt.encode(self._header, claims, self._key, algorithms=_ALGORITHMS)
+
+
+def _find_owner(claims: Claims) -> Query:
+    """Ask whose token this is and what its user may do now; there is no row when it is not good any more."""
+    return Query(
+        """
+        SELECT k.tenant_id, k.user_id, t.id,
+               array(SELECT p.permission_id FROM user_permissions p WHERE p.user_id = k.user_id) AS permissions
+        FROM access_tokens t
+        JOIN access_keys k ON k.id = t.access_key_id
+        JOIN users u ON u.id = k.user_id
+        WHERE t.id = %(id)s AND t.expires_at > now() AND t.revoked_at IS NULL AND k.revoked_at IS NULL AND u.active
+        """,
+        {"id": claims.token_id},
+    )
+
+
+def _as_principal(claims: Claims, rows: list[Any]) -> Principal:
+    if not rows or rows[0].tenant_id != claims.tenant_id:
+        raise NotAuthenticated("Unauthorized")
+    row = rows[0]
+    return Principal(row.tenant_id, row.user_id, row.id, frozenset(row.permissions))

@@ -15,8 +15,8 @@ from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from tailrace.database.tenant_role import find_role, has_role
+from tailrace.database.together import Answer, PreparingConnection, Query, send_together
 from tailrace.errors import DatabaseUnavailable
-from tailrace.patience import PatientConnection
 
 Connection = psycopg.Connection[Any]
 # The server ends a statement in time and says so; only one that cannot is given up here, a little later.
@@ -29,7 +29,7 @@ _OUTAGES = (
     PoolTimeout,
 )
 # What makes a transaction one tenant's, until its end: as a query, and as commands that may come before any query.
-_SCOPE = "SELECT set_config('role', %s, true) AS role, set_config('tailrace.tenant', %s, true) AS tenant"
+_SCOPE = "SELECT set_config('role', %(role)s, true), set_config('tailrace.tenant', %(tenant)s, true)"
 _SCOPE_FIRST = sql.SQL("SET LOCAL ROLE {}; SET LOCAL tailrace.tenant = {}")
 
 _PORTS = re.compile(r"[0-9,]*")
@@ -85,21 +85,27 @@ class Database:
     ) -> list[Any]:
         """Run one statement in a transaction of its own and return its rows (named tuples)."""
         with _translated(), self._pool.connection() as connection:
-            if tenant is None:
-                cursor = connection.execute(statement, parameters)
-            else:
-                cursor = self._execute_for(connection, tenant, statement, parameters)
+            if tenant is not None:
+                return self._together(connection, self._scope(connection, tenant), Query(statement, parameters))[1].rows
+            cursor = connection.execute(statement, parameters)
             # Asking for `description` would describe every column.
             return [] if cursor.rownumber is None else cursor.fetchall()
 
-    def _execute_for(
-        self, connection: Connection, tenant: UUID, statement: LiteralString, parameters: dict[str, Any] | None
-    ) -> "psycopg.Cursor[Any]":
-        """Run a statement for one tenant, in one round trip: what a pipeline sends is one transaction."""
-        role = self._role_on(connection)
-        with connection.pipeline():
-            connection.execute(_SCOPE, [role, str(tenant)])
-            return connection.execute(statement, parameters)
+    def execute_both(self, first: Query, second: Query, *, tenant: UUID) -> tuple[list[Any], list[Any]]:
+        """Run a statement for the whole service, then one for a tenant, in one transaction and one round trip.
+
+        Both are run whatever the first one finds: only its reader can tell whether the second's rows may be used.
+        """
+        with _translated(), self._pool.connection() as connection:
+            found = self._together(connection, first, self._scope(connection, tenant), second)
+            return found[0].rows, found[2].rows
+
+    def _together(self, connection: PreparingConnection, *queries: Query) -> list[Answer]:
+        return send_together(connection, queries)
+
+    def _scope(self, connection: Connection, tenant: UUID) -> Query:
+        """Ask for what follows in the transaction to be done for one tenant."""
+        return Query(_SCOPE, {"role": self._role_on(connection), "tenant": str(tenant)})
 
     def _role_on(self, connection: Connection) -> str:
         """Name the role that a tenant's statements run as, looked up once."""
@@ -137,9 +143,9 @@ class Database:
         self._pool.close()
 
 
-def _connection_class(answer_seconds: float) -> type[PatientConnection]:
+def _connection_class(answer_seconds: float) -> type[PreparingConnection]:
     """Make the class whose connections wait so long; psycopg makes them, so they cannot be told one by one."""
-    return type("_PatientConnection", (PatientConnection,), {"answer_seconds": answer_seconds})
+    return type("_PatientConnection", (PreparingConnection,), {"answer_seconds": answer_seconds})
 
 
 def _with_deadlines(conninfo: str, timeout_seconds: int) -> str:

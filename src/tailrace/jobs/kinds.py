@@ -1,5 +1,7 @@
 """What a result can be: a format's text as it is, or packed; the name says both, such as `csv.gz`."""
 
+from functools import cache
+
 from tailrace.plugins import load_plugin
 
 # What `Content-Type` says of a packed result: it is a file of this type, not a transfer of the text.
@@ -21,6 +23,7 @@ def split_kind(name: str) -> tuple[str, str]:
     return text, packing
 
 
+@cache
 def media_type(name: str) -> str:
     """Tell what `Content-Type` says of a result."""
     text, packing = split_kind(name)

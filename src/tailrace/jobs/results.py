@@ -9,6 +9,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from tailrace.database.pool import Database
+from tailrace.database.together import Query
 from tailrace.errors import UnknownJob
 from tailrace.jobs.kinds import media_type
 from tailrace.jobs.model import SHOWN_STATE, JobView, Request
@@ -44,8 +45,17 @@ class Download:
 
 def view_job(database: Database, tenant_id: UUID, dialect: str, job_id: UUID) -> JobView:
     """Show one job of the tenant; raises UnknownJob for any other id."""
+    return read_job(database.execute(*job_query(tenant_id, dialect, job_id), tenant=tenant_id))
+
+
+def job_query(tenant_id: UUID, dialect: str, job_id: UUID) -> Query:
+    """Ask for one job of the tenant; `read_job` reads what is found."""
     statement: Any = _VIEW + _SHOWN + " AND id = %(id)s"
-    rows = database.execute(statement, {"tenant": tenant_id, "dialect": dialect, "id": job_id}, tenant=tenant_id)
+    return Query(statement, {"tenant": tenant_id, "dialect": dialect, "id": job_id})
+
+
+def read_job(rows: list[Any]) -> JobView:
+    """Read the job that `job_query` has found; raises UnknownJob when there is none."""
     if not rows:
         raise UnknownJob("Job not found")
     return JobView(*rows[0])

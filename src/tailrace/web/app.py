@@ -33,9 +33,10 @@ from tailrace.web.smartsync import errors as smartsync_errors
 from tailrace.web.state import ReadCeiling, WebState
 
 _API = "/data-extraction/v1"
-_API_AS_PRINTED = "/data-extraction/V1"
 _SMARTSYNC = "/SMARTSync"
 _SMARTSYNC_API = f"{_SMARTSYNC}/services/rs"
+# Beginnings of paths that are taken for the routes' own.
+_SPELLINGS = {"/data-extraction/V1(?=/)": _API, "(?i:/smartsync)(?=/)": _SMARTSYNC}
 # Requests for the status of exports, of one session in ten seconds, by the second (SS-408).
 _POLLS_PER_SECOND = 20
 
@@ -46,7 +47,7 @@ class _Enveloped(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Wrap the framework's own stack."""
         enveloped = Envelope(super().build_middleware_stack(), self.state.paths, self.state.requests.note)
-        return OneSpelling(enveloped, _SMARTSYNC)
+        return OneSpelling(enveloped, _SPELLINGS)
 
 
 class _Dialect(NamedTuple):
@@ -98,12 +99,11 @@ def bare_app(threads: int = 1) -> FastAPI:
         yield
 
     app = _Enveloped(redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.include_router(authentication.router)
-    app.include_router(oauth.router)
-    app.include_router(discovery.router)
-    for router in (sync.router, jobs.router):
+    # Routes are looked for in this order: what is asked for most comes first.
+    for router in (jobs.router, sync.router):
         app.include_router(router, prefix=_API)
-        app.include_router(router, prefix=_API_AS_PRINTED, include_in_schema=False)
+    for router in (authentication.router, oauth.router, discovery.router):
+        app.include_router(router)
     for router in (sessions.router, entities.router, exporters.router):
         app.include_router(router, prefix=_SMARTSYNC_API)
     app.include_router(downloads.router)
@@ -111,7 +111,7 @@ def bare_app(threads: int = 1) -> FastAPI:
     app.include_router(metrics.router)
     app.get("/openapi.json", include_in_schema=False)(lambda: describe_api(app))
     app.state.requests = RequestCounts()
-    app.state.paths = Paths(describe_api(app)["paths"], {_API_AS_PRINTED: _API})
+    app.state.paths = Paths(describe_api(app)["paths"])
     return app
 
 

@@ -4,7 +4,7 @@ Labels are names from our own code, never a tenant's, a user's or a client's.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
@@ -52,12 +52,18 @@ class RequestCounts:
             registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
+        # Statuses are few, and routes and methods are known names, so this does not grow without end.
+        self._counts = cache(self._find_counts)
 
     def note(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; status 0 when it ended without an answer."""
         method = method if method in _METHODS else "other"
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        requests, times = self._counts(method, route, status)
+        requests.inc()
+        times.observe(seconds)
+
+    def _find_counts(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
 
 
 class Measures(Collector):

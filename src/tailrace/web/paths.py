@@ -2,20 +2,24 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+_MANY_PATHS = 256
 
 
 class Paths:
     """Path templates with their methods; a template ending in a path parameter takes the rest of the path."""
 
-    def __init__(self, documented: Mapping[str, Iterable[str]], spellings: Mapping[str, str]) -> None:
-        """Take templates and methods from an OpenAPI document, and other spellings of a beginning of paths."""
+    def __init__(self, documented: Mapping[str, Iterable[str]]) -> None:
+        """Take templates and methods from an OpenAPI document."""
         self._known = [
             (_compile(path), path, {name.upper() for name in methods}) for path, methods in documented.items()
         ]
-        self._spellings = spellings
+        # A job's path is asked for again and again.
+        self._find = lru_cache(_MANY_PATHS)(self._look_up)
 
     def template(self, path: str) -> str:
         """Name the template of a path, `unknown` when there is none; never the path itself, which may name things."""
@@ -27,27 +31,24 @@ class Paths:
         found = self._find(path)
         return found[1] if found else set()
 
-    def _find(self, path: str) -> tuple[str, set[str]] | None:
-        for other, usual in self._spellings.items():
-            if path.startswith(other):
-                path = usual + path.removeprefix(other)
+    def _look_up(self, path: str) -> tuple[str, set[str]] | None:
         return next(((template, methods) for pattern, template, methods in self._known if pattern.match(path)), None)
 
 
 class OneSpelling:
-    """Passes requests on with one spelling of the first part of the path, whatever the case it came in (SS-001)."""
+    """Passes requests on with one spelling of the beginning of the path, whichever they came in (CX-001, SS-001)."""
 
-    def __init__(self, app: ASGIApp, first: str) -> None:
-        """Take the application and the spelling its routes have, such as `/SMARTSync`."""
+    def __init__(self, app: ASGIApp, spellings: Mapping[str, str]) -> None:
+        """Take the application, and for each pattern of a beginning the spelling its routes have."""
         self._app = app
-        self._first = first
+        self._spellings = [(re.compile(pattern), usual) for pattern, usual in spellings.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
         path = scope.get("path", "")
-        length = len(self._first)
-        if path[length : length + 1] == "/" and path[:length].lower() == self._first.lower():
-            scope = {**scope, "path": self._first + path[length:]}
+        for pattern, usual in self._spellings:
+            if found := pattern.match(path):
+                scope = {**scope, "path": usual + path[found.end() :]}
         await self._app(scope, receive, send)
 
 

@@ -1,6 +1,8 @@
 """The routes of the Data Extraction API's asynchronous part (sections 2, 3 and 4 of the specification)."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -12,13 +14,13 @@ from tailrace.jobs import queue, results
 from tailrace.jobs.model import JobView
 from tailrace.web.cxone import schema
 from tailrace.web.cxone.answers import STATUS, describe_job
-from tailrace.web.cxone.authentication import Bearer, read_as
+from tailrace.web.cxone.authentication import Bearer, read_and_ask, read_as
 from tailrace.web.cxone.submission import DIALECT, accept, offered
 from tailrace.web.errors import JsonAnswer, Refusal
-from tailrace.web.requests import Body, State
+from tailrace.web.requests import Body, PlainRoute, State
 from tailrace.web.state import WebState
 
-router = APIRouter(tags=["Data Extraction"])
+router = APIRouter(tags=["Data Extraction"], route_class=PlainRoute)
 
 BASE = "/data-extraction/v1"
 _UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -66,8 +68,13 @@ def create_job(request: Request, state: State, body: Body, caller: Bearer) -> Js
 )
 def get_job(job_id: str, request: Request, state: State) -> JsonAnswer:
     """The link lives 30 seconds; every call gives a new one to the same bytes."""
-    # What is asked most of all is done in one thread: handing it to another costs as much as asking the database.
-    return describe_job(state, _visible_job(state, read_as(request, state), job_id))
+    # What is asked most of all is done in one thread, and asks the database once.
+    if not _UUID_FORM.fullmatch(job_id):
+        read_as(request, state)
+        raise _no_uuid()
+    query = partial(results.job_query, dialect=DIALECT, job_id=UUID(job_id))
+    caller, found = read_and_ask(request, state, query)
+    return describe_job(state, _visible(state, caller, lambda: results.read_job(found)))
 
 
 @router.delete(
@@ -95,11 +102,21 @@ def _require_any(state: WebState, caller: Principal) -> None:
 
 
 def _visible_job(state: WebState, caller: Principal, job_id: str) -> JobView:
-    """Find a job the caller may see, in the documented order of checks (CX-316, CX-317)."""
+    """Find a job the caller may see."""
     if not _UUID_FORM.fullmatch(job_id):
-        raise RequestInvalid("Invalid request", details=("jobId must be a UUID",))
+        raise _no_uuid()
+    find = partial(results.view_job, state.runtime.database, caller.tenant_id, DIALECT, UUID(job_id))
+    return _visible(state, caller, find)
+
+
+def _visible(state: WebState, caller: Principal, find: Callable[[], JobView]) -> JobView:
+    """Give the job that is found if the caller may see it, in the documented order of checks (CX-316, CX-317)."""
     _require_any(state, caller)
-    job = results.view_job(state.runtime.database, caller.tenant_id, DIALECT, UUID(job_id))
+    job = find()
     if job.permission_id not in caller.permissions:
         raise NotPermitted("User does not have permission to view job status")
     return job
+
+
+def _no_uuid() -> RequestInvalid:
+    return RequestInvalid("Invalid request", details=("jobId must be a UUID",))
