@@ -1,6 +1,7 @@
 """Connections that die are replaced at once, and outages have one name."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -98,6 +99,17 @@ def test_statements_for_a_tenant_outlive_a_rollback(database):
             fail()
         assert [row.answer for row in database.execute("SELECT 1 AS answer", tenant=uuid4())] == [1]
         database.execute("SELECT 3")
+
+
+def test_a_connection_whose_prepared_statements_are_gone_is_replaced(database):
+    """Something between us may have given the session to another, or a table has got other columns."""
+    ask = partial(database.execute, "SELECT 1 AS answer", tenant=uuid4())
+    ask()
+    with database.transaction() as connection:
+        connection.execute("DEALLOCATE ALL")
+    with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+        ask()
+    assert [row.answer for row in ask()] == [1]
 
 
 def test_a_statement_that_fails_leaves_the_connection_as_it_was(database):

@@ -11,11 +11,13 @@ from typing import Any, LiteralString, NamedTuple
 from psycopg import OperationalError, adapt, generators, pq
 from psycopg._queries import PostgresQuery
 from psycopg.abc import PQGen, Transformer
-from psycopg.errors import error_from_result
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
 
 from tailrace.patience import PatientConnection
 
 _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
+# What was prepared is of no use any more: a table has other columns now, or something between us has changed sessions.
+_STALE = (FeatureNotSupported, InvalidSqlStatementName)
 
 
 class PreparingConnection(PatientConnection):
@@ -59,7 +61,7 @@ def send_together(connection: PreparingConnection, queries: Sequence[Query]) -> 
         # Nobody can tell in what state it is; the pool makes another.
         connection.close()
         raise
-    _refuse_failed(results, len(asked))
+    _refuse_failed(connection, results, len(asked))
     return [_read(transformer, result) for result in results]
 
 
@@ -71,7 +73,7 @@ def _prepare(connection: PreparingConnection, transformer: Transformer, query: Q
     if key not in connection.prepared:
         name = b"tailrace_%d" % len(connection.prepared)
         connection.pgconn.send_prepare(name, *key)
-        _refuse_failed(connection.wait(generators.execute(connection.pgconn)), 1)
+        _refuse_failed(connection, connection.wait(generators.execute(connection.pgconn)), 1)
         connection.prepared[key] = name
     return connection.prepared[key], converted
 
@@ -89,10 +91,14 @@ def _exchange(pgconn: pq.abc.PGconn, asked: Sequence[tuple[bytes, PostgresQuery]
     return results
 
 
-def _refuse_failed(results: Sequence[pq.abc.PGresult], wanted: int) -> None:
+def _refuse_failed(connection: PreparingConnection, results: Sequence[pq.abc.PGresult], wanted: int) -> None:
+    """Raise what is wrong with the first that failed; a connection that would fail again is given up."""
     for result in results:
         if result.status in _FAILED:
-            raise error_from_result(result)
+            error = error_from_result(result)
+            if isinstance(error, _STALE):
+                connection.close()
+            raise error
     if len(results) < wanted:
         raise OperationalError("the server has gone away")
 
