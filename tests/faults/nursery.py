@@ -8,7 +8,9 @@ that dies with it, and they with that.
 `python -m faults.nursery <descriptor>` takes orders from the socket of that number until its other end is closed.
 """
 
+import atexit
 import ctypes
+import gc
 import json
 import os
 import select
@@ -16,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -181,17 +184,14 @@ def _run(role: str) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 - it ends as an interpreter does, and says why
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
         return 1
     return 0
 
 
 def _leave(code: int) -> None:
-    """End without freeing all that was imported one by one, which would copy its memory first."""
-    import atexit
-    import threading
-
-    threading._shutdown()  # type: ignore[attr-defined]
+    """End as an interpreter does, but do not free one by one what was imported: that would copy its memory first."""
+    threading._shutdown()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -205,7 +205,7 @@ def _open_nursery() -> None:
     own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork():
         its.close()
-        process.subprocess = _Subprocess(own)  # type: ignore[assignment]
+        process.subprocess = _Subprocess(own)
         return
     own.close()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -225,11 +225,10 @@ class _Subprocess:
 
 
 def main() -> None:
-    import gc
+    # Not in a process of the tests, which needs none of it.
+    from faults.roles import import_the_rest
 
-    import faults.roles
-
-    assert faults.roles.ROLES
+    import_the_rest()
     # What is there is there to stay: no collection need look at it, and so copy it.
     gc.freeze()
     become(tend(socket.socket(fileno=int(sys.argv[1]))))

@@ -1,17 +1,13 @@
 """What the processes of a site are, each a function that finds its arguments where a command does.
 
-Whoever imports this has imported all that they need: a nursery does, so that nothing it makes has to.
+A nursery imports all that they need, so that nothing it makes has to.
 """
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
-import uvicorn.lifespan.on
-import uvicorn.protocols.http.auto
-import uvicorn.protocols.websockets.auto
-
-import tailrace.cli.worker
 from tailrace.cli.main import main as run_command
 from tailrace.plugins import load_plugin, plugin_names
 from tailrace.runtime import open_runtime
@@ -20,8 +16,22 @@ from tailrace.web.server import listen, serve_app
 from tailrace.worker import child
 from tailrace.worker.housekeeping import Housekeeping
 
+# What is imported only when it is needed, and always is.
+LATER = (
+    "tailrace.cli.worker",
+    "uvicorn.lifespan.on",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
+)
 PLUGINS = ("tailrace.engines", "tailrace.formats", "tailrace.storage", "tailrace.worker.packing")
-LOADED = [load_plugin(package, name) for package in PLUGINS for name in plugin_names(package)]
+
+
+def import_the_rest() -> None:
+    for name in LATER:
+        import_module(name)
+    for package in PLUGINS:
+        for name in plugin_names(package):
+            load_plugin(package, name)
 
 
 def serve() -> None:

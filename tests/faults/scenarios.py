@@ -56,7 +56,7 @@ def at_work() -> Iterator[Scenario]:
         for point in points(dialect):
             for deed in ("kill", "freeze_till_done", "freeze_till_claimed"):
                 yield Scenario("strike", dialect, point, deed)
-        for point in points(dialect):
+            # Among the others, as a server that is killed time and again is given up.
             yield Scenario("outage", dialect, point, "kill_postgres")
         for point in (*WORKER, "child.first_block", "child.complete"):
             for deed in ("sever", "black_hole"):

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import deque
 from contextlib import suppress
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -26,7 +27,7 @@ from faults.stores import Bucket, Disk
 from service import Service, poll
 from tailrace.catalog.loader import load_catalog
 from tailrace.database.embedded import EmbeddedPostgres
-from tailrace.database.keeper import SOCKET, Folder
+from tailrace.database.keeper import CRASH_WINDOW_S, CRASHES, SOCKET, Folder
 from tailrace.database.migrate import migrate
 from tailrace.database.pool import Database
 from tailrace.runtime import Runtime
@@ -118,6 +119,13 @@ class Process:
         self.output.close()
         return code
 
+    def destroy(self) -> None:
+        """Have nothing left of it, however it stands."""
+        if self.alive:
+            self.send(signal.SIGKILL, family=True)
+        self.popen.wait()
+        self.output.close()
+
     def said(self, *words: str) -> bool:
         text = self.log.read_text()
         return any(word in text for word in words)
@@ -152,6 +160,7 @@ class Site:
         self.workers: list[Process] = []
         self._api_fault = ""
         self._number = 0
+        self._kills: deque[float] = deque(maxlen=CRASHES - 1)
         self._connection: psycopg.Connection[Any] | None = None
         self._catalog = load_catalog()
         database = Database(self.direct, size=4)
@@ -168,9 +177,7 @@ class Site:
 
     def close(self) -> None:
         for process in [*self.workers, self.api]:
-            process.thaw()
-            process.send(signal.SIGKILL, family=True)
-            process.popen.wait()
+            process.destroy()
         self.nursery.close()
         self.service.database.close()
         if self._connection is not None:
@@ -243,6 +250,9 @@ class Site:
     # -- PostgreSQL -----------------------------------------------------------------------------------------------
 
     def kill_postgres(self) -> None:
+        """Kill the server, once its keeper will start it again: it gives up one that ends too often."""
+        poll(lambda: len(self._kills) < CRASHES - 1 or time.monotonic() - self._kills[0] > CRASH_WINDOW_S + 1)
+        self._kills.append(time.monotonic())
         os.kill(int(self._postmaster.read_text().split()[0]), signal.SIGKILL)
 
     def freeze_postgres(self) -> list[int]:
