@@ -67,6 +67,8 @@ def at_work() -> Iterator[Scenario]:
             for deed in ("drain", "drain_at_once", "cancel"):
                 ends = ("cancelled",) if deed == "cancel" else ("succeeded",)
                 yield Scenario("strike", dialect, point, deed, ends=ends)
+        # Its child has done the job, and the worker has yet to hear of it.
+        yield Scenario("strike", dialect, "worker.started", "drain_when_done")
         yield Scenario("strike", dialect, "worker.finished", "cancel")
         yield Scenario("strike", dialect, "worker.before_finish", "cancel", ends=("cancelled",))
 
