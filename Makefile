@@ -38,8 +38,9 @@ test-share: setup ## Run the share of the long suites that every change must pas
 test-slow: setup ## Run the long suites
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m "slow and not faults" $(TESTS)
 
+# Four at once, as a scenario mostly waits.
 faults: setup ## Kill, freeze and cut everything at every point, and check after each that nothing is lost
-	@$(BIN)/pytest -q -n 2 --dist worksteal -m faults $(TESTS)
+	@$(BIN)/pytest -q -n 4 --dist worksteal -m faults $(TESTS)
 
 check: setup ## Format, lint, types, import rules, catalogue, docs, OpenAPI
 	@$(BIN)/ruff format --check --quiet . && echo "format: ok"

@@ -66,6 +66,4 @@ def site(whole_site):
     yield whole_site
     whole_site.heal()
     for process in whole_site.workers:
-        process.thaw()
-        process.send(9, family=True)
-        process.popen.wait()
+        process.destroy()

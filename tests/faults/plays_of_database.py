@@ -82,7 +82,8 @@ def half_open(play: Play) -> None:
 
 def recovery_of_the_door(play: Play) -> None:
     """P4: PostgreSQL is killed; within ten seconds a job is accepted again, with no hand on it."""
-    play.site.work()
+    worker = play.site.work()
+    poll(lambda: worker.said("worker_started"))
     play.site.kill_postgres()
     began = time.monotonic()
     play.job = play.client.submit()

@@ -33,6 +33,7 @@ def strike(play: Play) -> None:
         "freeze_till_claimed": _thaw_before_the_successor,
         "drain": _drain,
         "drain_at_once": _drain,
+        "drain_when_done": _drain,
         "cancel": _cancel,
     }[deed](play, worker, struck)
     play.settle()
@@ -89,8 +90,10 @@ def _held_by(play: Play, worker: Process) -> list[Any]:
 
 def _drain(play: Play, worker: Process, _struck: int) -> None:
     """A worker told to stop finishes what it has; told twice, it hands it back, and no attempt is lost."""
+    if play.scenario.deed == "drain_when_done":
+        poll(play.site.store.list_keys)
     worker.send(signal.SIGTERM)
-    if play.scenario.deed == "drain_at_once":
+    if play.scenario.deed != "drain":
         poll(lambda: not _pending(worker.pid, signal.SIGTERM))
         worker.send(signal.SIGINT)
     else:

@@ -56,7 +56,7 @@ def at_work() -> Iterator[Scenario]:
         for point in points(dialect):
             for deed in ("kill", "freeze_till_done", "freeze_till_claimed"):
                 yield Scenario("strike", dialect, point, deed)
-        for point in points(dialect):
+            # Among the others, as a server that is killed time and again is given up.
             yield Scenario("outage", dialect, point, "kill_postgres")
         for point in (*WORKER, "child.first_block", "child.complete"):
             for deed in ("sever", "black_hole"):
@@ -67,6 +67,8 @@ def at_work() -> Iterator[Scenario]:
             for deed in ("drain", "drain_at_once", "cancel"):
                 ends = ("cancelled",) if deed == "cancel" else ("succeeded",)
                 yield Scenario("strike", dialect, point, deed, ends=ends)
+        # Its child has done the job, and the worker has yet to hear of it.
+        yield Scenario("strike", dialect, "worker.started", "drain_when_done")
         yield Scenario("strike", dialect, "worker.finished", "cancel")
         yield Scenario("strike", dialect, "worker.before_finish", "cancel", ends=("cancelled",))
 

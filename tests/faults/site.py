@@ -7,8 +7,8 @@ that is dead or frozen has run out, a retry is due.
 import os
 import signal
 import subprocess
-import sys
 import time
+from collections import deque
 from contextlib import suppress
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -21,19 +21,19 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 
+from faults.nursery import Nursery
 from faults.proxy import Proxy
 from faults.stores import Bucket, Disk
 from service import Service, poll
 from tailrace.catalog.loader import load_catalog
 from tailrace.database.embedded import EmbeddedPostgres
-from tailrace.database.keeper import SOCKET, Folder
+from tailrace.database.keeper import CRASH_WINDOW_S, CRASHES, SOCKET, Folder
 from tailrace.database.migrate import migrate
 from tailrace.database.pool import Database
 from tailrace.runtime import Runtime
 from tailrace.settings import load_settings
 from tailrace.worker import housekeeping
 
-HERE = Path(__file__).parent
 PATIENCE_SECONDS = 90.0
 TIMEOUT_SECONDS = 2
 ENVIRONMENT = {
@@ -55,6 +55,16 @@ def state_of(pid: int) -> str:
         return "X"
 
 
+def descendants(pid: int) -> list[int]:
+    """Its children and theirs: a worker's are its nursery's."""
+    found: list[int] = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *descendants(child)]
+    return found
+
+
 def lives(pid: int) -> bool:
     return state_of(pid) not in "ZX"
 
@@ -62,21 +72,19 @@ def lives(pid: int) -> bool:
 class Process:
     """A process of the service and what it wrote; its children go where it goes."""
 
-    def __init__(self, site: "Site", name: str, command: list[str], **environment: str) -> None:
-        self.log = site.folder / f"{name}-{uuid4().hex[:6]}.log"
-        with self.log.open("w") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, *command], stdout=subprocess.PIPE, stderr=log, env=site.environment | environment
-            )
+    def __init__(self, site: "Site", role: str, *arguments: str, **environment: str) -> None:
+        self.log = site.folder / f"{role}-{uuid4().hex[:6]}.log"
+        output, its_output = os.pipe()
+        with self.log.open("w") as log, Path(os.devnull).open() as nothing:
+            streams = nothing.fileno(), its_output, log.fileno()
+            self.popen = site.nursery.start(role, arguments, streams, site.environment | environment)
+        os.close(its_output)
+        self.output = os.fdopen(output, "rb")
         self.pid = self.popen.pid
 
     @property
     def family(self) -> list[int]:
-        found = []
-        with suppress(FileNotFoundError, ProcessLookupError):
-            for task in Path(f"/proc/{self.pid}/task").iterdir():
-                found += [int(child) for child in (task / "children").read_text().split()]
-        return [self.pid, *found]
+        return [self.pid, *descendants(self.pid)]
 
     @property
     def alive(self) -> bool:
@@ -108,9 +116,15 @@ class Process:
         except subprocess.TimeoutExpired:
             self.send(signal.SIGKILL, family=True)
             raise
-        assert self.popen.stdout is not None
-        self.popen.stdout.close()
+        self.output.close()
         return code
+
+    def destroy(self) -> None:
+        """Have nothing left of it, however it stands."""
+        if self.alive:
+            self.send(signal.SIGKILL, family=True)
+        self.popen.wait()
+        self.output.close()
 
     def said(self, *words: str) -> bool:
         text = self.log.read_text()
@@ -140,11 +154,13 @@ class Site:
         self.environment = {name: text for name, text in os.environ.items() if not name.startswith("TAILRACE_")}
         self.environment |= ENVIRONMENT | {"DATABASE_URL": self._proxied(), "FAULT_SITE": self.token}
         self._plain = self.environment
+        self.nursery = Nursery(self.environment)
         self._stores: dict[str, Bucket | Disk] = {"local": Disk(self.data / "results")}
         self.store = self._stores["local"]
         self.workers: list[Process] = []
         self._api_fault = ""
         self._number = 0
+        self._kills: deque[float] = deque(maxlen=CRASHES - 1)
         self._connection: psycopg.Connection[Any] | None = None
         self._catalog = load_catalog()
         database = Database(self.direct, size=4)
@@ -161,9 +177,8 @@ class Site:
 
     def close(self) -> None:
         for process in [*self.workers, self.api]:
-            process.thaw()
-            process.send(signal.SIGKILL, family=True)
-            process.popen.wait()
+            process.destroy()
+        self.nursery.close()
         self.service.database.close()
         if self._connection is not None:
             self._connection.close()
@@ -175,9 +190,8 @@ class Site:
     # -- the API --------------------------------------------------------------------------------------------------
 
     def _start_api(self, port: str, fault: str) -> Process:
-        process = Process(self, "api", [str(HERE / "api.py"), str(self.data), port], TAILRACE_FAULT=fault)
-        assert process.popen.stdout is not None
-        line = process.popen.stdout.readline()
+        process = Process(self, "api", str(self.data), port, TAILRACE_FAULT=fault)
+        line = process.output.readline()
         assert line.startswith(b"ready http"), process.log.read_text()
         self.url = line.split()[1].decode()
         return process
@@ -213,13 +227,13 @@ class Site:
     def work(self, fault: str = "", **environment: str) -> Process:
         """Start a worker, which PostgreSQL must be there for."""
         self.sql("SELECT 1")
-        command = ["-m", "tailrace", "worker", "--data", str(self.data)]
-        self.workers.append(Process(self, "worker", command, TAILRACE_FAULT=fault, **environment))
+        command = "worker", "--data", str(self.data)
+        self.workers.append(Process(self, *command, TAILRACE_FAULT=fault, **environment))
         return self.workers[-1]
 
     def sweep(self, fault: str = "") -> Process:
         """Start one round of housekeeping."""
-        self.workers.append(Process(self, "sweep", [str(HERE / "sweep.py"), str(self.data)], TAILRACE_FAULT=fault))
+        self.workers.append(Process(self, "sweep", str(self.data), TAILRACE_FAULT=fault))
         return self.workers[-1]
 
     def sweep_late(self) -> None:
@@ -236,6 +250,9 @@ class Site:
     # -- PostgreSQL -----------------------------------------------------------------------------------------------
 
     def kill_postgres(self) -> None:
+        """Kill the server, once its keeper will start it again: it gives up one that ends too often."""
+        poll(lambda: len(self._kills) < CRASHES - 1 or time.monotonic() - self._kills[0] > CRASH_WINDOW_S + 1)
+        self._kills.append(time.monotonic())
         os.kill(int(self._postmaster.read_text().split()[0]), signal.SIGKILL)
 
     def freeze_postgres(self) -> list[int]:
@@ -292,14 +309,14 @@ class Site:
         return self.sql("SELECT xmin::text AS written_by, * FROM jobs ORDER BY id")
 
     def processes(self) -> list[int]:
-        """All live processes of this site, whoever started them."""
+        """All live processes of this site but its nursery, whoever started them."""
         mine = f"FAULT_SITE={self.token}".encode()
         found = []
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
                 if entry.name.isdigit() and mine in (entry / "environ").read_bytes() and lives(int(entry.name)):
                     found.append(int(entry.name))
-        return found
+        return [pid for pid in found if pid != self.nursery.pid]
 
     def heal(self) -> None:
         """All ways are good again."""

@@ -314,15 +314,17 @@ class Worker:
             self._log.error("database_not_started", reason=str(error))
 
     def _close(self) -> None:
-        """Hand back what has not ended, and end all children.
+        """Write down what has ended, hand back what has not, and end all children.
 
         Not when a fault ends this worker: a job that is the cause must run out of attempts, so its lease runs out.
         """
-        for run in self._runs:
+        for run in list(self._runs) if self._stops else ():
             with suppress(DatabaseUnavailable):
-                if self._stops and run.outcome in (None, HAND_BACK):
+                if run.outcome in (None, HAND_BACK):
                     run.hand_back(self._runtime.database)
                     self._log.info(run.handed_back, job=str(run.lease.job_id))
+                else:
+                    self._settle(run)
         for child in [*self._idle, *self._removing, *(run.child for run in self._runs)]:
             child.close()
         self._drop_listener()
