@@ -80,3 +80,14 @@ def test_a_server_that_takes_packets_and_does_not_answer_is_an_outage(database_u
     finally:
         database.close()
         proxy.close()
+
+
+def test_a_server_that_takes_no_writes_is_an_outage(database):
+    def write() -> None:
+        with database.transaction() as connection:
+            connection.execute("SET TRANSACTION READ ONLY")
+            connection.execute("CREATE TABLE refused ()")
+
+    with pytest.raises(DatabaseUnavailable, match="read-only"):
+        write()
+    assert not database.is_read_only()

@@ -16,7 +16,7 @@ from tailrace.storage.base import Storage
 _FRESH_SECONDS = 1.0
 _DEADLINE_SECONDS = 2.0
 
-OK, UNREACHABLE, BEHIND, UNKNOWN = "ok", "unreachable", "behind", "unknown"
+OK, UNREACHABLE, BEHIND, UNKNOWN, READ_ONLY = "ok", "unreachable", "behind", "unknown", "read_only"
 Found = Mapping[str, str]
 
 
@@ -72,12 +72,13 @@ class Probes:
 
     def has_database(self) -> bool:
         """Tell whether the database answers."""
-        return self._database.ask()["database"] == OK
+        return self._database.ask()["database"] != UNREACHABLE
 
 
 def _check_database(runtime: Runtime) -> Found:
     try:
-        return {"database": OK, "migrations": BEHIND if is_behind(runtime.database) else OK}
+        found = READ_ONLY if runtime.database.is_read_only() else OK
+        return {"database": found, "migrations": BEHIND if is_behind(runtime.database) else OK}
     except DatabaseUnavailable:
         return {"database": UNREACHABLE, "migrations": UNKNOWN}
 
