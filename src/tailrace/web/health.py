@@ -30,7 +30,8 @@ async def readiness(state: State) -> JsonAnswer:
     """200 when database and store answer and the tables are up to date, 503 with `Retry-After` when not.
 
     Each check takes two seconds at most and is repeated after one. What does not answer by then is
-    `unreachable`; tables of an older version are `behind`; a database that takes no writes is `read_only`.
+    `unreachable`; tables of an older version are `behind`; a database that takes no writes is `read_only`; `full` is
+    a disk without room.
     """
     checks = await to_thread.run_sync(state.probes.ask, limiter=_THREADS)
     if all(found == OK for found in checks.values()):
