@@ -88,6 +88,16 @@ def test_a_silent_child_is_replaced(crew, small):
     assert not crew.alive(child)
 
 
+def test_a_server_takes_all_the_descriptors_it_may_have(new_crew, database_url, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
+    try:
+        with new_crew(tmp_path, database_url) as crew:
+            assert resource.prlimit(crew.service.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_a_server_without_descriptors_starts_its_worker_as_soon_as_it_can(crew, small):
     caller, expected = small
     server, worker = crew.service.process.pid, crew.worker

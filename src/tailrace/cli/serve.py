@@ -2,11 +2,13 @@
 
 import ctypes
 import ipaddress
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -33,6 +35,7 @@ def serve(data: Path | None, host: str | None, port: int | None, *, with_worker:
 
     Raises SettingsInvalid, SourceMismatch, AddressInUse and DatabaseUnavailable before anything is served.
     """
+    _take_descriptors()
     with open_runtime(data) as runtime:
         check_sources(runtime)
         server = runtime.settings.server
@@ -46,6 +49,13 @@ def serve(data: Path | None, host: str | None, port: int | None, *, with_worker:
             serve_app(app, listener, lambda: _say_ready(runtime, public_url), server.trusted_proxies)
         finally:
             companion.stop()
+
+
+def _take_descriptors() -> None:
+    """Have as many descriptors as we may: each client that holds a connection has one, and the usual 1,024 end soon."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _say_ready(runtime: Runtime, public_url: str) -> None:
