@@ -271,6 +271,7 @@ class Worker:
         """Sleep until a child, a notification or a signal speaks, or until the next thing is due."""
         unsettled = any(run.outcome is not None for run in self._runs)
         timeout = self._options.poll_s if not self._runs or unsettled else min(self._options.poll_s, 1.0)
+        began = time.monotonic()
         for key, _ in self._selector.select(timeout):
             match key.data:
                 case ChildProcess() as child:
@@ -280,7 +281,8 @@ class Worker:
                         wake.recv(4096)
                 case _:
                     self._hear_notification()
-        self._listened_at = time.monotonic()
+        # What was said before is heard; of later we know nothing yet, least of all if we have stood still meanwhile.
+        self._listened_at = began
 
     def _listen(self) -> None:
         """Open the connection that hears of new jobs; it is a hint, so nothing rests on it."""
