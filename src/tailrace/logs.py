@@ -1,9 +1,11 @@
 """Logs: one event a fact, as text for people or JSON for machines; no bodies, no query strings, no secrets."""
 
 import logging
+import select
 import sys
 import traceback
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 from typing import Any, TextIO, cast
 
 import structlog
@@ -11,14 +13,41 @@ import structlog
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+# For a reader that is slow; one that has stood still for so long is not waited for again until it goes on.
+_PATIENCE_MS = 500
+
+
 class _StandardError:
-    """Standard error as it is when something is written, not as it was when logs were configured."""
+    """Standard error as it is when something is written, not as it was when logs were configured.
+
+    What it does not take is lost: a full disk, or a reader that has died or stands still, must end or hold up nobody
+    who has something to tell.
+    """
+
+    def __init__(self) -> None:
+        self._patience_ms = _PATIENCE_MS
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        with suppress(OSError):
+            if self._takes():
+                sys.stderr.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        with suppress(OSError):
+            if self._takes():
+                sys.stderr.flush()
+
+    def _takes(self) -> bool:
+        """Tell whether a line can be written without waiting for a reader."""
+        poll = select.poll()
+        try:
+            poll.register(sys.stderr.fileno(), select.POLLOUT)
+            takes = bool(poll.poll(self._patience_ms))
+        except OSError:  # what has no descriptor cannot stand still
+            return True
+        self._patience_ms = _PATIENCE_MS if takes else 0
+        return takes
 
 
 def configure_logs(level: str, shape: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from conformance import wire
 from conformance.wire import BASE, post, send
 from service import EXAMPLE, JOBS, Caller, Service, poll
+from web.outages import no_database
 
 pytestmark = pytest.mark.long
 
@@ -285,6 +286,19 @@ def test_many_may_wait_while_others_are_served(documented: Service):
         for one in stuck:
             one.free()
         assert [answer.result(30).status_code for answer in answers] == [202] * len(callers)
+
+
+@pytest.mark.req("CX-404")
+def test_it_waits_while_the_database_is_away(start: Callable[..., Service]):
+    service = start(TAILRACE_DATABASE__TIMEOUT_S="1")
+    caller = service.caller()
+    with waiting_sync(caller) as (stuck, _, answer):
+        with no_database(service):
+            # Whoever asks later than the one that waits hears of it later.
+            poll(lambda: caller.request("GET", JOBS).status_code == 503)
+            assert caller.request("GET", JOBS).status_code == 503
+        stuck.free()
+        assert answer.result(60).status_code == 202
 
 
 @pytest.mark.req("CX-431", "CX-012")

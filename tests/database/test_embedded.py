@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import resource
 import shutil
 import signal
 import subprocess
@@ -226,6 +227,19 @@ def test_keeper_killed(data: Path) -> None:
         database.ensure_running()
         assert answers(conninfo)
         assert postmaster(data) != server
+
+
+def test_no_descriptor_left_to_look_at_the_keeper(data: Path) -> None:
+    database = EmbeddedPostgres(data)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with database:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            with pytest.raises(DatabaseUnavailable, match="Too many open files"):
+                database.ensure_running()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        database.ensure_running()
 
 
 def test_everything_killed(data: Path) -> None:

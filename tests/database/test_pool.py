@@ -132,3 +132,14 @@ def test_both_statements_are_one_transaction_and_only_the_second_is_for_the_tena
         assert first.number == second.number
         assert (first.tenant or "", second.tenant) == ("", str(tenant))
         assert (first.a, second.a) == (a, -a)
+
+
+def test_a_server_that_takes_no_writes_is_an_outage(database):
+    def write() -> None:
+        with database.transaction() as connection:
+            connection.execute("SET TRANSACTION READ ONLY")
+            connection.execute("CREATE TABLE refused ()")
+
+    with pytest.raises(DatabaseUnavailable, match="read-only"):
+        write()
+    assert not database.is_read_only()

@@ -33,6 +33,22 @@ def silent_database(service: Service) -> Iterator[None]:
 
 
 @contextmanager
+def read_only_database(service: Service) -> Iterator[None]:
+    """Let the server's database take no writes, as a standby does."""
+    conninfo = service.environment["DATABASE_URL"]
+    name = conninfo_to_dict(conninfo)["dbname"]
+    with psycopg.connect(make_conninfo(conninfo, dbname="postgres"), autocommit=True) as connection:
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        connection.execute(end, [name])
+        try:
+            yield
+        finally:
+            connection.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+            connection.execute(end, [name])
+
+
+@contextmanager
 def no_store(service: Service) -> Iterator[None]:
     """Put a file where the folder of results was."""
     folder = service.data / "results"

@@ -1,11 +1,13 @@
 """/healthz and /readyz tell the truth, soon, and nothing more than a word."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
-from service import poll
-from web.outages import no_database, no_store, silent_database
+from service import EXAMPLE, JOBS, poll
+from web.outages import no_database, no_store, read_only_database, silent_database
 
 pytestmark = pytest.mark.long
 
@@ -47,6 +49,33 @@ def test_not_ready_while_the_database_is_silent_and_told_within_the_deadline(ser
         # Twenty who each waited for two seconds would take forty.
         assert time.monotonic() - started < 30
     wait_for(server, 200)
+
+
+def test_told_while_all_threads_wait_for_the_database(start):
+    server = start(TAILRACE_SERVER__THREADS="2")
+    caller = server.caller()
+    waiting = "SELECT count(*) AS number FROM pg_locks WHERE NOT granted AND relation = 'jobs'::regclass"
+    with ThreadPoolExecutor(8) as threads, psycopg.connect(server.environment["DATABASE_URL"]) as operator:
+        operator.execute("LOCK jobs")
+        asked = [threads.submit(caller.request, "GET", JOBS) for _ in range(8)]
+        poll(lambda: server.database.execute(waiting)[0].number >= 2)
+        started = time.monotonic()
+        assert server.request("GET", "/healthz").status_code == 200
+        assert ask(server) == (200, READY)
+        # Two at a time, each of whom the database makes wait for ten seconds, would take half a minute.
+        assert time.monotonic() - started < 8
+        operator.rollback()
+        assert {answer.result().status_code for answer in asked} == {200}
+
+
+def test_not_ready_while_the_database_takes_no_writes(server):
+    caller = server.caller()
+    with read_only_database(server):
+        wait_for(server, 503, database="read_only")
+        answer = caller.request("POST", JOBS, json=EXAMPLE)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    wait_for(server, 200)
+    assert caller.wait(caller.submit())["status"] == "SUCCEEDED"
 
 
 def test_not_ready_while_migrations_are_behind(server):

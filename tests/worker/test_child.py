@@ -1,12 +1,16 @@
 """The child process by itself: what it does with lines on its standard input."""
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 
 from service import poll
 from tailrace.worker.process import ChildProcess
 from tailrace.worker.protocol import Removal
 from tailrace.worker.sharing import describe_taken
+from worker.conftest import children_of
 
 
 def events_until(child, wanted):
@@ -36,3 +40,21 @@ def test_a_child_has_only_what_jobs_need():
     modules = subprocess.run([sys.executable, "-c", found], check=True, capture_output=True, text=True).stdout.split()
     assert "tailrace.worker.extract" in modules
     assert not {"psycopg", "pydantic", "sqlglot", "tailrace.database.pool"} & set(modules)
+
+
+def test_a_child_that_stands_still_holds_up_nobody_who_gives_it_a_long_task(tmp_path):
+    mine = set(children_of(os.getpid()))
+    child = ChildProcess(["duckdb"])
+    [pid] = set(children_of(os.getpid())) - mine
+    removal = Removal(f"tenant/job/{'1' * 500_000}.csv", "local", {"folder": str(tmp_path)})
+    told = threading.Thread(target=child.remove, args=(removal,), daemon=True)
+    try:
+        events_until(child, "ready")
+        os.kill(pid, signal.SIGSTOP)
+        told.start()
+        told.join(20)
+        assert not told.is_alive()
+        os.kill(pid, signal.SIGCONT)
+        events_until(child, "object_removed")
+    finally:
+        child.close()

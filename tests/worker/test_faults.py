@@ -1,12 +1,14 @@
 """Faults of processes and connections: each accepted job ends once, with one whole result, and no zombie harms it."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 
 import httpx2
+import psycopg
 import pytest
 
 from service import JOBS, poll
@@ -84,6 +86,49 @@ def test_a_silent_child_is_replaced(crew, small):
     row = crew.check_published(caller, job, expected)
     assert row.attempt == 2
     assert not crew.alive(child)
+
+
+def test_a_server_takes_all_the_descriptors_it_may_have(new_crew, database_url, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
+    try:
+        with new_crew(tmp_path, database_url) as crew:
+            assert resource.prlimit(crew.service.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_server_without_descriptors_starts_its_worker_as_soon_as_it_can(new_crew, database_url, tmp_path):
+    with new_crew(tmp_path, database_url) as crew:
+        caller, server, worker = crew.service.caller(), crew.service.process.pid, crew.worker
+        limits = resource.prlimit(server, resource.RLIMIT_NOFILE)
+        resource.prlimit(server, resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            kill(worker)
+            poll(lambda: "status=OSError" in crew.service.log.read_text())
+        finally:
+            resource.prlimit(server, resource.RLIMIT_NOFILE, limits)
+        assert caller.wait(caller.submit())["status"] == "SUCCEEDED"
+        assert crew.worker != worker
+
+
+def test_children_are_not_silent_while_nobody_listens(new_crew, fill_with_sample, database_url, tmp_path):
+    go_on = tmp_path / "go-on"
+    fault = {"TAILRACE_TESTING__FAULTS": "on", "TAILRACE_TESTING__FAULT": f"child.first_block=pause:{go_on}"}
+    with new_crew(tmp_path / "crew", database_url, **fault) as crew, psycopg.connect(database_url) as operator:
+        callers = [crew.service.caller() for _ in range(3)]
+        for caller in callers:
+            fill_with_sample(crew.service, caller, 500)
+        jobs = [caller.submit() for caller in callers]
+        for job in jobs:
+            crew.wait_for(job, "running")
+        operator.execute("LOCK jobs")
+        long_over = "SELECT bool_and(lease_until < clock_timestamp() - interval '2 seconds') FROM jobs"
+        poll(lambda: operator.execute(long_over).fetchone()[0])
+        operator.rollback()
+        go_on.touch()
+        assert {caller.wait(job)["status"] for caller, job in zip(callers, jobs, strict=True)} == {"SUCCEEDED"}
+        assert "silent" not in crew.service.log.read_text()
 
 
 @pytest.mark.parametrize("wake_before_the_successor_ends", [False, pytest.param(True, marks=pytest.mark.slow)])

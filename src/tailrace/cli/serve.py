@@ -2,11 +2,13 @@
 
 import ctypes
 import ipaddress
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -33,6 +35,7 @@ def serve(data: Path | None, host: str | None, port: int | None, *, with_worker:
 
     Raises SettingsInvalid, SourceMismatch, AddressInUse and DatabaseUnavailable before anything is served.
     """
+    _take_descriptors()
     with open_runtime(data) as runtime:
         check_sources(runtime)
         server = runtime.settings.server
@@ -46,6 +49,13 @@ def serve(data: Path | None, host: str | None, port: int | None, *, with_worker:
             serve_app(app, listener, lambda: _say_ready(runtime, public_url), server.trusted_proxies)
         finally:
             companion.stop()
+
+
+def _take_descriptors() -> None:
+    """Have as many descriptors as we may: each client that holds a connection has one, and the usual 1,024 end soon."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _say_ready(runtime: Runtime, public_url: str) -> None:
@@ -91,6 +101,8 @@ class _Watch:
             self._runtime.ensure_database()
         except TailraceError as error:
             self._log.error("database_not_started", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - this thread must go on: the worker ends with it
+            self._log.error("database_not_started", reason=type(error).__name__)
         return False
 
 
@@ -116,23 +128,26 @@ class _Companion(_Watch):
     def _run(self) -> None:
         pause = _WATCH_SECONDS
         while True:
-            process, started = self._start(), time.monotonic()
-            self._process = process
-            if self._watch(process):
-                self._end(process)
+            started = time.monotonic()
+            try:
+                ending: int | str = self._run_one()
+            except (OSError, subprocess.SubprocessError) as error:
+                ending = type(error).__name__
+            if self._stopping.is_set():
                 return
             pause = _WATCH_SECONDS if time.monotonic() - started > _HEALTHY_SECONDS else pause
-            self._log.error("worker_ended", status=process.returncode, again_in_seconds=pause)
+            self._log.error("worker_ended", status=ending, again_in_seconds=pause)
             if self._stopping.wait(pause):
                 return
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    def _watch(self, process: "subprocess.Popen[bytes]") -> bool:
-        """Wait until we are to stop (True) or the worker has ended (False)."""
+    def _run_one(self) -> int:
+        """Start a worker and wait until it has ended, or end it when we are to stop; gives its exit status."""
+        self._process = process = self._start()
         while process.poll() is None:
             if self._wait():
-                return True
-        return False
+                self._end(process)
+        return process.returncode
 
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
         process.terminate()

@@ -74,10 +74,16 @@ class EmbeddedPostgres:
                 raise
 
     def ensure_running(self) -> None:
-        """Start the keeper if it was killed, and wait for the server; costs next to nothing while the keeper lives."""
-        with self._guard:
-            if not self._keeper_lives():
-                self._await_server()
+        """Start the keeper if it was killed, and wait for the server; costs next to nothing while the keeper lives.
+
+        Raises DatabaseUnavailable, also when this process has no descriptor or memory left to look.
+        """
+        try:
+            with self._guard:
+                if not self._keeper_lives():
+                    self._await_server()
+        except OSError as error:
+            raise DatabaseUnavailable(_not_usable(self._folder.root, error)) from error
 
     def release(self) -> None:
         """Stop using the database; the server ends when nobody uses it."""

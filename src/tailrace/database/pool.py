@@ -26,6 +26,8 @@ _OUTAGES = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.IdleInTransactionSessionTimeout,
+    # A standby, or a server that an operator keeps from writing for a while.
+    psycopg.errors.ReadOnlySqlTransaction,
     PoolTimeout,
 )
 # What makes a transaction one tenant's, until its end: as a query, and as commands that may come before any query.
@@ -132,6 +134,10 @@ class Database:
         except psycopg.Error:
             self._pool.drain()
             raise
+
+    def is_read_only(self) -> bool:
+        """Tell whether the server takes no writes at present."""
+        return bool(self.execute("SELECT current_setting('transaction_read_only')::boolean AS told")[0].told)
 
     def probe(self) -> None:
         """Connect once without the pool, which would try for long and could not say what is wrong."""

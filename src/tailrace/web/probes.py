@@ -1,8 +1,10 @@
 """Whether what the server needs can be reached: cheap checks, each within a deadline, asked of anew after a moment."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import structlog
 
@@ -16,7 +18,11 @@ from tailrace.storage.base import Storage
 _FRESH_SECONDS = 1.0
 _DEADLINE_SECONDS = 2.0
 
+# With less nothing can be accepted or written down, not even by what has some room set aside.
+_LEAST_FREE_BYTES = 2**20
+
 OK, UNREACHABLE, BEHIND, UNKNOWN = "ok", "unreachable", "behind", "unknown"
+READ_ONLY, FULL = "read_only", "full"
 Found = Mapping[str, str]
 
 
@@ -72,12 +78,13 @@ class Probes:
 
     def has_database(self) -> bool:
         """Tell whether the database answers."""
-        return self._database.ask()["database"] == OK
+        return self._database.ask()["database"] != UNREACHABLE
 
 
 def _check_database(runtime: Runtime) -> Found:
     try:
-        return {"database": OK, "migrations": BEHIND if is_behind(runtime.database) else OK}
+        found = READ_ONLY if runtime.database.is_read_only() else OK
+        return {"database": found, "migrations": BEHIND if is_behind(runtime.database) else OK}
     except DatabaseUnavailable:
         return {"database": UNREACHABLE, "migrations": UNKNOWN}
 
@@ -91,4 +98,11 @@ def _check_storage(runtime: Runtime) -> Found:
         next(iter(store.list_objects()), None)
     except StorageUnavailable:
         return {"storage": UNREACHABLE}
-    return {"storage": OK}
+    folders = {runtime.data, *(Path(folder) for name, folder in runtime.storage_options.items() if name == "folder")}
+    return {"storage": FULL if any(map(_is_full, folders)) else OK}
+
+
+def _is_full(folder: Path) -> bool:
+    """Tell whether a disk has no room left; one that does not tell its size is taken to have some."""
+    disk = shutil.disk_usage(folder)
+    return disk.total > 0 and disk.free < _LEAST_FREE_BYTES

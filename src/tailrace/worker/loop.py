@@ -49,6 +49,7 @@ class Worker:
         self._listener: Connection | None = None
         self._stops = 0
         self._look_at = 0.0
+        self._listened_at = time.monotonic()
 
     def run(self) -> None:
         """Work until SIGTERM or Ctrl-C, then finish what runs; a second signal hands it back at once."""
@@ -114,13 +115,16 @@ class Worker:
         return time.monotonic() - run.renewed_at >= min(self._options.lease_s / 3, 1.0)
 
     def _check(self, run: Run) -> None:
-        """End an attempt that is past the job's deadline, or whose child has gone silent."""
+        """End an attempt that is past the job's deadline, or whose child has gone silent.
+
+        While a statement kept us waiting nobody listened, so that time says nothing of the child.
+        """
         now = time.monotonic()
         if run.outcome is not None:
             return
         if now > run.deadline:
             self._end(run, TookTooLong.code, "past the deadline")
-        elif now - run.heard_at > self._options.lease_s:
+        elif self._listened_at - run.heard_at > self._options.lease_s:
             self._end(run, ExtractionFailed.code, "the child process is silent")
 
     def _end(self, run: Run, code: str, reason: str) -> None:
@@ -268,6 +272,7 @@ class Worker:
         """Sleep until a child, a notification or a signal speaks, or until the next thing is due."""
         unsettled = any(run.outcome is not None for run in self._runs)
         timeout = self._options.poll_s if not self._runs or unsettled else min(self._options.poll_s, 1.0)
+        began = time.monotonic()
         for key, _ in self._selector.select(timeout):
             match key.data:
                 case ChildProcess() as child:
@@ -277,6 +282,8 @@ class Worker:
                         wake.recv(4096)
                 case _:
                     self._hear_notification()
+        # What was said before is heard; of later we know nothing yet, least of all if we have stood still meanwhile.
+        self._listened_at = began
 
     def _listen(self) -> None:
         """Open the connection that hears of new jobs; it is a hint, so nothing rests on it."""

@@ -1,5 +1,6 @@
 """A child process as its worker sees it: takes a task, sends messages, is killed when it must stop."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ from tailrace.worker.extract import Task
 from tailrace.worker.protocol import Removal, write_message, write_removal, write_task
 
 _READ_BYTES = 65_536
+# More than a task of thousands of files takes. The kernel gives that much to whoever asks, unless many have asked.
+_PIPE_BYTES = 2**20
 
 
 class ChildProcess:
@@ -32,6 +35,9 @@ class ChildProcess:
         self._tasks = self._process.stdin
         self._answers = self._process.stdout
         os.set_blocking(self._answers.fileno(), False)
+        with suppress(OSError):
+            # So that a process that stands still does not hold up the one that gives it a task.
+            fcntl.fcntl(self._tasks.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._rest = b""
         self.jobs = 0
 

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from tailrace.access.tokens import Principal
+from tailrace.errors import DatabaseUnavailable
 from tailrace.jobs import queue, results
 from tailrace.jobs.model import UNFINISHED, JobView
 from tailrace.web.cxone import schema
@@ -56,11 +58,15 @@ async def extract(request: Request, state: State, body: Body, caller: Bearer) ->
 async def _wait(
     state: WebState, caller: Principal, job_id: UUID, gone: Callable[[], Awaitable[bool]]
 ) -> JobView | None:
-    """Wait for the job's end; None when the time is over or the client has gone away."""
+    """Wait for the job's end; None when the time is over or the client has gone away.
+
+    A database that is away for a while is waited for as well: the job is there, and nobody else knows its id.
+    """
     until = time.monotonic() + state.runtime.settings.cxone.sync_timeout_s
     while time.monotonic() < until and not await gone():
-        job = await run_in_threadpool(results.view_job, state.runtime.database, caller.tenant_id, DIALECT, job_id)
-        if job.state not in UNFINISHED:
-            return job
+        with suppress(DatabaseUnavailable):
+            job = await run_in_threadpool(results.view_job, state.runtime.database, caller.tenant_id, DIALECT, job_id)
+            if job.state not in UNFINISHED:
+                return job
         await asyncio.sleep(_POLL_SECONDS)
     return None
