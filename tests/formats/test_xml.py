@@ -271,6 +271,16 @@ def test_without_a_tree_fields_are_elements_with_names():
     ]
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_texts_are_looked_through_unless_they_are_promised_to_be_plain(plain):
+    made = xml.create((Field("a", "a", "text", plain=plain), Field("b", "b", "text", plain=plain)), {})
+    columns = columns_of((Field("a", "a", "text"), Field("b", "b", "text")))
+    assert render(made, columns, [{"a": "x y", "b": None}]).rows == [
+        '<record><field name="a">x y</field><field name="b"/></record>\n'
+    ]
+    assert ("regexp" in made.row()) is not plain
+
+
 @pytest.mark.parametrize(
     "document",
     [

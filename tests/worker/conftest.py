@@ -39,6 +39,12 @@ def alive(pid: int) -> bool:
         return False
 
 
+def is_child(pid: int) -> bool:
+    with suppress(FileNotFoundError):
+        return b"tailrace.worker.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
 class Crew:
     """A server, its worker and the worker's children."""
 
@@ -52,9 +58,12 @@ class Crew:
         return int(poll(lambda: next((pid for pid in children_of(self.service.process.pid) if children_of(pid)), None)))
 
     def spare(self, worker: int | None = None) -> int:
-        """The one child of a worker with nothing to do, which will be given the next job."""
+        """The one child of a worker with nothing to do, which will be given the next job.
+
+        One that is not yet a program of its own has its worker wait (vfork), for ever if it is frozen then.
+        """
         worker = worker or self.worker
-        [child] = poll(lambda: len(found := children_of(worker)) == 1 and found)
+        [child] = poll(lambda: len(found := children_of(worker)) == 1 and is_child(found[0]) and found)
         return int(child)
 
     def freeze_spare(self, worker: int | None = None) -> int:

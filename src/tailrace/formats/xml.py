@@ -34,13 +34,13 @@ class XmlFormat:
 
     extension = "xml"
     media_type = "application/xml; charset=utf-8"
-    row_bytes = 0
 
     def __init__(self, tree: Tree) -> None:
         """Take the elements and the columns that fill them."""
         self._tree = tree
         self._end_group = f"</{tree.group.name}>\n" if tree.group else ""
         self.grouped = tree.group is not None
+        self.row_bytes = sum(map(_tag_bytes, leaves(tree.record.children)))
 
     def head(self) -> bytes:
         """The declaration and the root's start tag."""
@@ -57,8 +57,11 @@ class XmlFormat:
 
     def row(self) -> str:
         """The SQL of one record's element; it is there even when all in it is left out."""
-        record = self._tree.record
-        element = _enclose(record.name, _contents(record.children, keep=self._tree.keep))
+        record, keep = self._tree.record, self._tree.keep
+        if any(isinstance(node, Leaf) and _is_kept(node, keep=keep) for node in record.children):
+            elements = ", ".join(_elements(record.children, keep=keep))
+            return f"concat('<{record.name}>', {elements}, '</{record.name}>', chr(10))"
+        element = _enclose(record.name, _contents(record.children, keep=keep))
         return f"concat(coalesce({element}, {quote_text(f'<{record.name}/>')}), chr(10))"
 
     def tail(self) -> bytes:
@@ -114,18 +117,34 @@ def _enclose(name: str, content: str) -> str:
 
 
 def _leaf(leaf: Leaf, *, keep: bool) -> str:
-    """An element with a value; one with an attribute is there in any case."""
+    """An element with a value; one joining of texts for each, as every one copies them."""
     name, value = leaf.attribute or ("", "")
     attribute = f' {name}="{_escape(value)}"' if name else ""
-    content = f"{quote_text(f'<{leaf.name}{attribute}>')} || {_content(leaf)} || '</{leaf.name}>'"
-    return f"coalesce({content}, {quote_text(f'<{leaf.name}{attribute}/>')})" if keep or attribute else content
+    whole = f"concat({quote_text(f'<{leaf.name}{attribute}>')}, {_content(leaf)}, '</{leaf.name}>')"
+    without = quote_text(f"<{leaf.name}{attribute}/>") if _is_kept(leaf, keep=keep) else "NULL"
+    return f"CASE WHEN {_has_value(leaf)} THEN {whole} ELSE {without} END"
+
+
+def _tag_bytes(leaf: Leaf) -> int:
+    """Count what stands around a value."""
+    return len(f"<{leaf.name}></{leaf.name}>") + sum(len(text) + 2 for text in leaf.attribute or ())
+
+
+def _is_kept(leaf: Leaf, *, keep: bool) -> bool:
+    """Tell whether an element is there in any case; so is one with an attribute."""
+    return keep or leaf.attribute is not None
+
+
+def _has_value(leaf: Leaf) -> str:
+    """SQL for whether there is anything between a leaf's tags; an empty text is nothing."""
+    return f"{leaf.text} <> ''" if leaf.has_text else f"{leaf.value} IS NOT NULL"
 
 
 def _content(leaf: Leaf) -> str:
-    """SQL for what stands between a leaf's tags, null for nothing."""
+    """SQL for what stands between a leaf's tags, where there is something."""
     if leaf.parts:
-        return " || ".join(_enclose(part, f"CAST({part}({leaf.value}) AS VARCHAR)") for part in DATE_PARTS)
-    return f"nullif({_escape_in_sql(leaf.text)}, '')" if leaf.has_text else leaf.text
+        return ", ".join(_enclose(part, f"CAST({part}({leaf.value}) AS VARCHAR)") for part in DATE_PARTS)
+    return _escape_in_sql(leaf.text) if leaf.has_text and not leaf.field.plain else leaf.text
 
 
 def _repeated(node: Repeated, *, keep: bool) -> str:

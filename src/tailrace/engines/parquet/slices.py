@@ -13,7 +13,7 @@ from tailrace.engines.base import Scan, Slice
 _ROWS_PER_SLICE = 49_152
 _BYTES_PER_SLICE = 32 * 2**20
 # What values are reckoned to take of a rendered row; one with much else besides is longer, and as many fewer are held.
-_VALUE_BYTES = 200
+_VALUE_BYTES = 300
 _MOST_READS = 3
 
 
