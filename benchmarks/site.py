@@ -61,14 +61,19 @@ class Site:
         )
         return [self.runtime.tables / row.path for row in rows]
 
-    def job(self, tenant: str, format_name: str = "csv") -> Sample:
-        """Run a job for all rows of a tenant; the time is that from claim to SUCCEEDED."""
+    def job(self, tenant: str, format_name: str = "csv", *, keep: bool = False) -> Sample:
+        """Run a job for all rows of a tenant; the time is that from claim to SUCCEEDED.
+
+        The result is removed, as many large ones would fill the disk, unless it is to be kept.
+        """
         with watched([self.pid]) as found:
             job_id = self._submit(tenant, format_name)
             while (row := self._row(job_id)).state in ("queued", "running"):
                 time.sleep(0.01)
         if row.state != "succeeded":
             raise RuntimeError(f"the job has {row.state}: {row.error_code}")
+        for path in () if keep else (self.data / "results").glob(f"*/{job_id}/*"):
+            path.unlink()
         return Sample(row.seconds, found.cpu_seconds, self._worker_peak(), row.result_bytes)
 
     def _submit(self, tenant: str, format_name: str) -> UUID:

