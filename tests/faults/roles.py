@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from tailrace.cli.main import main as run_command
-from tailrace.plugins import load_plugin, plugin_names
+from tailrace.plugins import plugin_names
 from tailrace.runtime import open_runtime
 from tailrace.web.app import create_app
 from tailrace.web.server import listen, serve_app
@@ -23,15 +23,12 @@ LATER = (
     "uvicorn.protocols.http.auto",
     "uvicorn.protocols.websockets.auto",
 )
-PLUGINS = ("tailrace.engines", "tailrace.formats", "tailrace.storage", "tailrace.worker.packing")
 
 
 def import_the_rest() -> None:
     for name in LATER:
         import_module(name)
-    for package in PLUGINS:
-        for name in plugin_names(package):
-            load_plugin(package, name)
+    child.load_plugins(plugin_names("tailrace.engines"))
 
 
 def serve() -> None:

@@ -98,7 +98,7 @@ def _check_storage(runtime: Runtime) -> Found:
         next(iter(store.list_objects()), None)
     except StorageUnavailable:
         return {"storage": UNREACHABLE}
-    folders = {runtime.data, *(Path(folder) for name, folder in runtime.storage_options.items() if name == "folder")}
+    folders = {runtime.data, Path(runtime.storage_options.get("folder", runtime.data))}
     return {"storage": FULL if any(map(_is_full, folders)) else OK}
 
 

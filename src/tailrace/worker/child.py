@@ -44,12 +44,12 @@ def main() -> None:
     # A library's stray print must not end up among the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    _load_plugins(engines)
+    load_plugins(engines)
     _Child(sys.stdin.buffer, answers).run()
 
 
-def _load_plugins(engines: Sequence[str]) -> None:
-    """Import beforehand what tasks will need; of engines only those in use, as others cost memory."""
+def load_plugins(engines: Sequence[str]) -> None:
+    """Import what tasks will need, before there is any; of engines those named, as each costs memory."""
     for name in engines:
         load_plugin("tailrace.engines", name)
     for package in ("tailrace.formats", "tailrace.storage", "tailrace.worker.packing"):
