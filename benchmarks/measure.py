@@ -3,12 +3,11 @@
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -104,65 +103,38 @@ def compare(
 def command(words: Sequence[object], made: Path | None = None, **options: Any) -> Sample:
     """Run a program of its own and wait for its end."""
     process = subprocess.Popen([*map(str, words)], **options)
-    with watched([process.pid]) as found:
-        if process.wait():
-            raise RuntimeError(f"{words[0]} ended with status {process.returncode}")
-    return _sample(found, made)
+    began = time.perf_counter()
+    used = _end_of(process)
+    return _sample(time.perf_counter() - began, used, made)
 
 
 def python(imports: str, code: str, made: Path | None = None) -> Sample:
     """Run Python code in a process of its own, so that its memory is its own; starting it does not count."""
     timed_code = f"import time\n{imports}\nbegan = time.perf_counter()\n{code}\nprint(time.perf_counter() - began)"
     process = subprocess.Popen([sys.executable, "-c", timed_code], stdout=subprocess.PIPE, text=True)
-    with watched([process.pid]) as found:
-        said, _ = process.communicate()
+    assert process.stdout is not None
+    said = process.stdout.read()
+    used = _end_of(process)
+    return _sample(float(said.split()[-1]), used, made)
+
+
+def _end_of(process: subprocess.Popen[Any]) -> resource.struct_rusage:
+    """Wait for a program, and tell what the kernel has counted; looking on meanwhile would take of its time."""
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"what is measured against ended with status {process.returncode}")
-    found.seconds = float(said.split()[-1])
-    return _sample(found, made)
+    return used
 
 
-def _sample(found: "Watch", made: Path | None) -> Sample:
+def _sample(seconds: float, used: resource.struct_rusage, made: Path | None) -> Sample:
     size = made.stat().st_size if made else None
     if made:
         made.unlink()
-    return Sample(found.seconds, found.cpu_seconds, found.peak_mb, size)
+    return Sample(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024, size)
 
 
 # -- processes ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Watch:
-    """What processes and their children used, once they have been watched."""
-
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_mb: int = 0
-
-
-@contextmanager
-def watched(pids: Sequence[int], pause_seconds: float = 0.02) -> Iterator[Watch]:
-    """Watch processes and their descendants for as long as the context lasts."""
-    found, done = Watch(), threading.Event()
-    before = _cpu(pids)
-    last = [before]
-
-    def look() -> None:
-        while not done.wait(pause_seconds):
-            found.peak_mb = max(found.peak_mb, _resident(family(pids)))
-            last[0] = max(last[0], _cpu(pids))
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    began = time.perf_counter()
-    try:
-        yield found
-    finally:
-        found.seconds = time.perf_counter() - began
-        done.set()
-        thread.join()
-        found.cpu_seconds = max(last[0], _cpu(pids)) - before
 
 
 def family(pids: Sequence[int]) -> list[int]:
@@ -179,19 +151,8 @@ def family(pids: Sequence[int]) -> list[int]:
     return found
 
 
-def _resident(pids: Sequence[int]) -> int:
-    """Add up memory in MB, pages that processes share counted once."""
-    total = 0
-    for pid in pids:
-        try:
-            found = re.search(r"Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text())
-        except OSError:
-            continue
-        total += int(found.group(1)) if found else 0
-    return total // 1024
-
-
-def _cpu(pids: Sequence[int]) -> float:
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """Add up what processes and all that descend from them have used of processors, with children that have ended."""
     total = 0
     for pid in family(pids):
         try:

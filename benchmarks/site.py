@@ -17,7 +17,7 @@ from uuid import UUID
 
 import httpx2
 
-from benchmarks.measure import Sample, family, watched
+from benchmarks.measure import Sample, cpu_seconds, family
 from tailrace.access.tenants import find_tenant
 from tailrace.jobs.model import Limits, Request
 from tailrace.jobs.ranges import resolve_range
@@ -66,15 +66,16 @@ class Site:
 
         The result is removed, as many large ones would fill the disk, unless it is to be kept.
         """
-        with watched([self.pid]) as found:
-            job_id = self._submit(tenant, format_name)
-            while (row := self._row(job_id)).state in ("queued", "running"):
-                time.sleep(0.01)
+        before = cpu_seconds([self.pid])
+        job_id = self._submit(tenant, format_name)
+        while (row := self._row(job_id)).state in ("queued", "running"):
+            time.sleep(0.02)
         if row.state != "succeeded":
             raise RuntimeError(f"the job has {row.state}: {row.error_code}")
         for path in () if keep else (self.data / "results").glob(f"*/{job_id}/*"):
             path.unlink()
-        return Sample(row.seconds, found.cpu_seconds, self._worker_peak(), row.result_bytes)
+        used = cpu_seconds([self.pid]) - before
+        return Sample(row.seconds, used, self._worker_peak(), row.result_bytes)
 
     def _submit(self, tenant: str, format_name: str) -> UUID:
         database = self.runtime.database

@@ -1,5 +1,8 @@
 """The folder store: what only a folder can show, above all a full disk."""
 
+import fcntl
+import os
+import random
 import stat
 import subprocess
 import sys
@@ -170,3 +173,31 @@ def test_an_unreadable_file_is_a_fault(store, folder):
     with pytest.raises(StorageUnavailable):
         list(store.read(KEY, 0, 1))
     assert everything(folder / "tenant/job") == ["1-abc.csv"]
+
+
+@pytest.mark.parametrize("unaligned", [False, True], ids=["past the cache", "where the file system refuses"])
+@pytest.mark.parametrize("size", [0, 1, 8_191, 8_192, 8_193, 100_000])
+def test_pieces_are_written_whole_and_in_order(store, monkeypatch, size, unaligned):
+    # Past its cache the kernel takes whole blocks alone, and refuses others as a file system does that cannot.
+    monkeypatch.setattr("tailrace.storage.local._PIECE_BYTES", 8_191 if unaligned else 8_192)
+    data = random.Random(size).randbytes(size)
+    with store.create(KEY) as writer:
+        for at in range(0, size, 777):
+            writer.write(data[at : at + 777])
+        writer.write(b"")
+    assert store.size(KEY) == size
+    assert b"".join(store.read(KEY, 0, size)) == data
+
+
+def test_all_but_the_end_of_a_result_is_written_past_the_cache(store, folder, monkeypatch):
+    written = []
+    plain = fcntl.fcntl
+
+    def note(number, command, *words):
+        if command == fcntl.F_SETFL:
+            written.append(bool(words[0] & os.O_DIRECT))
+        return plain(number, command, *words)
+
+    monkeypatch.setattr("tailrace.storage.local.fcntl.fcntl", note)
+    put(store, KEY, bytes(10 * 2**20))
+    assert written == [True, True, False]

@@ -14,6 +14,9 @@ _ROWS_PER_SLICE = 49_152
 _BYTES_PER_SLICE = 32 * 2**20
 # What values are reckoned to take of a rendered row; one with much else besides is longer, and as many fewer are held.
 _VALUE_BYTES = 300
+# Towards the end slices get smaller, so that all who render end at about the same time: each has at most this part of
+# what is left.
+_LAST_SLICES = 4
 _MOST_READS = 3
 
 
@@ -72,17 +75,23 @@ def _cuts(scan: Scan, groups: Sequence[RowGroup]) -> Iterator[Any]:
     Any cut is right, as slices are ranges of values; these are only chosen to make them of a size.
     """
     last, rows, size = scan.start, 0, 0
-    enough = _enough(scan)
+    left, most = sum(group.rows for group in groups), _enough(scan)
     for group in groups:
-        pieces = max(1, math.ceil(group.bytes / _BYTES_PER_SLICE), math.ceil(group.rows / (2 * enough)))
+        pieces = max(1, math.ceil(group.bytes / _BYTES_PER_SLICE), math.ceil(group.rows / (2 * most)))
         for piece in range(pieces):
             at = _between(group.least, group.greatest, piece, pieces)
-            full = rows >= enough or size >= _BYTES_PER_SLICE
+            full = rows >= _wanted(left, most) or size >= _BYTES_PER_SLICE
             if full and at is not None and last < at < scan.end:
                 yield at
                 last, rows, size = at, 0, 0
             rows += group.rows // pieces
             size += group.bytes // pieces
+            left -= group.rows // pieces
+
+
+def _wanted(left: int, most: int) -> int:
+    """Say how many rows a slice should have, by how many are left."""
+    return min(most, max(left, most, _LAST_SLICES) // _LAST_SLICES)
 
 
 def _between(least: Any, greatest: Any, piece: int, pieces: int) -> Any:
