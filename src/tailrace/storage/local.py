@@ -9,6 +9,7 @@ import mmap
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from tailrace.storage.base import BLOCK_BYTES, StoredObject
 _UNFINISHED = ".part"
 _TRIES = 10
 # Large enough for the disk to be quick, and a multiple of its blocks.
-_PIECE_BYTES = 4 * 2**20
+_PIECE_BYTES = 2 * 2**20
 
 
 def open_store(options: Mapping[str, Any]) -> "LocalStorage":
@@ -54,8 +55,8 @@ class LocalStorage:
         path = self._path(key)
         unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
         try:
-            with _open_new(unfinished) as file:
-                writer = _FileWriter(file)
+            with _open_new(unfinished) as file, ThreadPoolExecutor(1, "disk") as disk:
+                writer = _FileWriter(file, disk)
                 yield writer
                 writer.finish()
                 fault_point("store.sync")
@@ -130,11 +131,13 @@ class _FileWriter:
     Copying into the cache costs as much as a third of the rendering does, and would drive out what others read.
     """
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
+    def __init__(self, file: Any, disk: Executor) -> None:
+        """Take a file, and who waits for the disk: one thread, so that pieces are written in order."""
+        self._file, self._disk = file, disk
         # Anonymous memory begins where a page does, which writing past the cache asks for.
-        self._piece = memoryview(mmap.mmap(-1, _PIECE_BYTES))
+        self._piece, self._next = (memoryview(mmap.mmap(-1, _PIECE_BYTES)) for _ in range(2))
         self._held = 0
+        self._writing: Future[None] | None = None
 
     def write(self, data: memoryview | bytes) -> None:
         """Append all of the data."""
@@ -147,19 +150,29 @@ class _FileWriter:
                 self._held += taken
                 rest = rest[taken:]
                 if self._held == _PIECE_BYTES:
-                    self._set_direct(wanted=True)
-                    self._write_piece()
+                    self._hand_on()
         except OSError as error:
             raise _unwritable(error) from error
 
     def finish(self) -> None:
         """Write what is left; raises OSError."""
+        self._wait()
         self._set_direct(wanted=False)
-        self._write_piece()
+        self._write(self._piece[: self._held])
 
-    def _write_piece(self) -> None:
-        """Write what is held; a write may take only a part, and not every file system can skip the cache."""
-        rest, self._held = self._piece[: self._held], 0
+    def _hand_on(self) -> None:
+        """Let a full piece be written while the next is filled."""
+        self._wait()
+        self._set_direct(wanted=True)
+        self._writing = self._disk.submit(self._write, self._piece)
+        self._piece, self._next, self._held = self._next, self._piece, 0
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+    def _write(self, rest: memoryview) -> None:
+        """Write a piece; a write may take only a part, and not every file system can skip the cache."""
         while rest:
             try:
                 rest = rest[self._file.write(rest) :]

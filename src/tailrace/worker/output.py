@@ -14,6 +14,9 @@ from tailrace.storage.base import Storage, Writer
 from tailrace.worker.packing.base import OpenPacker, Packing
 from tailrace.worker.packing.gz import compressor
 
+# The store writes one part while the next is digested.
+_PART_BYTES = 2**20
+
 
 class Output:
     """Passes bytes on to the store and keeps count; refuses to grow beyond the limit.
@@ -71,8 +74,9 @@ class Output:
         self.bytes += len(data)
         if self.bytes > self._request.limits.max_result_bytes:
             raise ResultTooLarge(f"The result is larger than {self._request.limits.max_result_bytes} bytes")
-        self._writer.write(data)
-        self._sha256.update(data)
+        for at in range(0, len(data), _PART_BYTES):
+            self._writer.write(data[at : at + _PART_BYTES])
+            self._sha256.update(data[at : at + _PART_BYTES])
         if self._gzip is not None:
             self._gzip.write(data)
 
