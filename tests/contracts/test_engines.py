@@ -166,7 +166,7 @@ def make_task(request, engine, tmp_path):
             request=asked,
             source=(),
             in_order=(),
-            plain=(),
+            specials={},
             program=None,
             key="tenant/job/1.csv",
             engine=engine,

@@ -1,9 +1,12 @@
 """What every format must do, whichever it is: SQL that writes each row as text, and its own name on its files."""
 
+from dataclasses import replace
+
 import duckdb
 import pytest
 
-from tailrace.formats.base import Field
+from tailrace.formats.base import SPECIALS, Field
+from tailrace.intake.specials import find_specials
 from tailrace.plugins import load_plugin, plugin_names
 
 KINDS = {
@@ -104,16 +107,36 @@ def test_a_row_is_written_alike_wherever_it_stands(module, options):
     assert render(made, FIELDS, rows) == render(made, FIELDS, rows[::-1])[::-1]
 
 
-def test_what_is_promised_to_be_plain_is_written_as_if_it_were_not(module):
-    plain = tuple(
-        Field(name=f.name, source=f.source, type=f.type, scale=f.scale, plain=f.type == "text") for f in FIELDS
-    )
-    rows = [
-        [None] * len(FIELDS),
-        ["plain text", 1, 1, "2019-05-22", "2019-05-22", True, "2019-05-22", 1],
-        ["a b", *[None] * 7],
+@pytest.mark.parametrize("options", [{}, {"spreadsheet_safe": True, "backslash_plus": True}], ids=["", "guarded"])
+def test_what_texts_are_known_to_hold_changes_nothing(module, options):
+    values = [
+        *VALUES["text"],
+        "\t",
+        "\ta",
+        "a\tb",
+        "a\t",
+        " a",
+        "a ",
+        "a b",
+        '="a"',
+        "+1",
+        "#1",
+        'a"b,c\\|',
+        "\x7f",
+        None,
     ]
-    assert render(module.create(plain, {}), plain, rows) == render(module.create(FIELDS, {}), FIELDS, rows)
+    rows = [[*["plain"] * len(values), *[None] * len(values)], [*values, *values]]
+    texts = [Field(f"t{number}", f"t{number}", "text", backslash_plus=True) for number in range(len(rows[0]))]
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE rows ({', '.join(f'{field.source} VARCHAR' for field in texts)})")
+        connection.executemany(f"INSERT INTO rows VALUES ({', '.join('?' * len(texts))})", rows)
+        specials = find_specials(connection, "rows", [field.source for field in texts])
+    assert len(set(specials.values())) > len(SPECIALS)
+    knowing = [replace(field, specials=specials[field.source]) for field in texts]
+    made, wary = module.create(knowing, options), module.create(texts, options)
+    for what in ("row", "lead", "replaced"):
+        assert render(made, texts, rows, what) == render(wary, texts, rows, what)
+    assert len(made.row()) < len(wary.row())
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.type)

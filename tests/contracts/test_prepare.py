@@ -50,7 +50,7 @@ def task(request, tmp_path):
             request=Request(rows, fields, form, limits, options or {"header": False}, ("gz", "index")),
             source=(),
             in_order=(),
-            plain=(),
+            specials={},
             program=program,
             key=f"tenant/job/1.{form}",
             engine=request.param,

@@ -83,7 +83,7 @@ def test_no_record_is_no_byte():
 
 
 def test_plain_texts_are_written_without_looking():
-    plain = (Field("a", "a", "text", plain=True), Field("b", "b", "text", plain=True))
+    plain = (Field("a", "a", "text", specials=()), Field("b", "b", "text", specials=()))
     assert write([("x", None), ("+1555", "y z")], plain) == b'{"a":"x","b":null}\n{"a":"+1555","b":"y z"}\n'
 
 

@@ -93,7 +93,7 @@ def test_a_hash_is_escaped_at_the_beginning_of_a_line_only(value, written):
 
 @pytest.mark.req("SS-814")
 def test_a_hash_is_escaped_even_in_a_column_promised_to_be_plain():
-    assert write((Field("a", "a", "text", plain=True), B), [("#1", "#2")], header=False) == "\\#1|#2\n"
+    assert write((Field("a", "a", "text", specials=()), B), [("#1", "#2")], header=False) == "\\#1|#2\n"
 
 
 @pytest.mark.req("SS-803", "SS-901", "SS-902", "SS-903", "SS-904", "SS-905")

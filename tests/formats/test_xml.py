@@ -271,14 +271,14 @@ def test_without_a_tree_fields_are_elements_with_names():
     ]
 
 
-@pytest.mark.parametrize("plain", [True, False])
-def test_texts_are_looked_through_unless_they_are_promised_to_be_plain(plain):
-    made = xml.create((Field("a", "a", "text", plain=plain), Field("b", "b", "text", plain=plain)), {})
+@pytest.mark.parametrize("specials", [(), (",", '"', "empty", "edge"), ("&",), None])
+def test_texts_are_looked_through_unless_they_are_known_to_hold_nothing_that_is_escaped(specials):
+    made = xml.create((Field("a", "a", "text", specials=specials), Field("b", "b", "text", specials=specials)), {})
     columns = columns_of((Field("a", "a", "text"), Field("b", "b", "text")))
     assert render(made, columns, [{"a": "x y", "b": None}]).rows == [
         '<record><field name="a">x y</field><field name="b"/></record>\n'
     ]
-    assert ("regexp" in made.row()) is not plain
+    assert ("regexp" in made.row()) is (specials is None or "&" in specials)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,11 @@ ColumnType = Literal["text", "integer", "decimal", "datetime", "date", "boolean"
 FieldType = Literal[ColumnType, "time", "elapsed", "group"]
 """What an output column holds: `time` is a wall clock's, `elapsed` counts minutes, `group` holds other columns."""
 
+# What some format minds in a text: a character; being empty; a blank at an end; and any other control character, or one
+# that XML does not allow.
+EMPTY, EDGE, CONTROL = "empty", "edge", "control"
+SPECIALS = (",", '"', "\n", "\r", "\t", "|", "\\", "&", "<", ">", EMPTY, EDGE, CONTROL)
+
 # The last word on order between rows that are otherwise alike; intake gives it to every row it stores.
 ROW_KEY = "_row_key"
 # Whether a computed row is the first of its group.
@@ -27,8 +32,8 @@ class Field:
     `true_text` and `false_text` are what booleans say; `pattern` is how dates and times are written, in the signs of
     strftime, empty for ISO 8601; `label` is the name of the agent data group, or the kind of the id, that the column
     holds. A `group` without columns has an empty source.
-    `backslash_plus` asks for a backslash before a leading plus (CX-613, profile `live`). `plain` promises that no value
-    is empty, begins or ends with a blank, or holds what any format escapes, so that nothing need be looked for.
+    `backslash_plus` asks for a backslash before a leading plus (CX-613, profile `live`). `specials`
+    are all of SPECIALS that values may hold, None if that is not known: what no value holds need not be looked for.
     """
 
     name: str
@@ -39,14 +44,20 @@ class Field:
     true_text: str = "true"
     false_text: str = "false"
     backslash_plus: bool = False
-    plain: bool = False
     pattern: str = ""
     label: str = ""
+    specials: tuple[str, ...] | None = None
 
     @property
     def reference(self) -> str:
         """The source column as SQL."""
         return quote_name(self.source)
+
+    def may_hold(self, *specials: str) -> bool:
+        """Whether any value may hold one of these; only texts can."""
+        if self.type != "text":
+            return False
+        return self.specials is None or not set(self.specials).isdisjoint(specials)
 
 
 class Format(Protocol):
@@ -193,6 +204,6 @@ def replace_signs(text: str, signs: Mapping[str, str]) -> str:
     return text
 
 
-def unplain_texts(fields: Sequence[Field]) -> list[str]:
-    """The text columns, as SQL, that may hold characters a format minds."""
-    return [field.reference for field in fields if field.type == "text" and not field.plain]
+def texts_with(fields: Sequence[Field], *specials: str) -> list[str]:
+    """The columns, as SQL, whose texts may hold any of these."""
+    return [field.reference for field in fields if field.may_hold(*specials)]

@@ -1,11 +1,12 @@
 """CSV after RFC 4180, byte for byte as section 6 of the Data Extraction specification says (CX-601 to CX-613)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tailrace.formats.base import Field, quote_sign, write_value
+from tailrace.formats.base import CONTROL, EDGE, EMPTY, Field, quote_sign, texts_with, write_value
 
-_BLANKS = (" ", "\t")
+# What a text must not begin or end with, and by which of its column's specials one may.
+_BLANKS = {" ": EDGE, "\t": "\t"}
 _SPECIAL = (",", '"', "\n", "\r")
 # What a spreadsheet takes for the beginning of a formula (CX-608).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -54,8 +55,8 @@ class CsvFormat:
         else:
             cells = ", ',', ".join(self._cell(field) for field in self._fields)
         line = f"concat({cells}, chr(13), chr(10))"
-        # A character CSV readers choke on; looked for in the whole record, which costs next to nothing (CX-607).
-        return f"replace({line}, {_NUL}, {_REPLACEMENT})"
+        # A character CSV readers choke on; looked for in the whole record rather than in each text (CX-607).
+        return f"replace({line}, {_NUL}, {_REPLACEMENT})" if texts_with(self._fields, CONTROL) else line
 
     def tail(self) -> bytes:
         """Nothing follows the last record."""
@@ -75,8 +76,7 @@ class CsvFormat:
 
     def _cell(self, field: Field) -> str:
         if field.type == "text":
-            text = self._text(field)
-            return text if field.plain else _quote_in_sql(text)
+            return _quote_in_sql(self._text(field), field)
         if field.type == "boolean":
             return write_value(_with_quoted_texts(field))
         return write_value(field)
@@ -91,12 +91,23 @@ class CsvFormat:
         return text
 
 
-def _quote_in_sql(text: str) -> str:
+def _quote_in_sql(text: str, field: Field) -> str:
     """Quote a cell where CX-605 asks for it; several plain searches are quicker than one regular expression."""
-    reasons = [f"{text} = ''"]
-    reasons += [f"contains({text}, {quote_sign(sign)})" for sign in _SPECIAL]
-    reasons += [f"starts_with({text}, {quote_sign(sign)}) OR ends_with({text}, {quote_sign(sign)})" for sign in _BLANKS]
-    return f"""CASE WHEN {" OR ".join(reasons)} THEN concat('"', replace({text}, '"', '""'), '"') ELSE {text} END"""
+    if not (reasons := list(_reasons(text, field))):
+        return text
+    doubled = f"""replace({text}, '"', '""')""" if field.may_hold('"') else text
+    return f"""CASE WHEN {" OR ".join(reasons)} THEN concat('"', {doubled}, '"') ELSE {text} END"""
+
+
+def _reasons(text: str, field: Field) -> Iterator[str]:
+    """Yield the conditions to look at, of those that a column's texts may meet."""
+    if field.may_hold(EMPTY):
+        yield f"{text} = ''"
+    for sign in filter(field.may_hold, _SPECIAL):
+        yield f"contains({text}, {quote_sign(sign)})"
+    for sign, special in _BLANKS.items():
+        if field.may_hold(special):
+            yield f"starts_with({text}, {quote_sign(sign)}) OR ends_with({text}, {quote_sign(sign)})"
 
 
 def _quote_cell(text: str) -> str:

@@ -130,7 +130,7 @@ def _members(fields: Sequence[Field], *, keep: bool) -> Iterator[_Member]:
 def _value_member(name: str, field: Field, value: str, *, keep: bool) -> _Member:
     """A value that is text in quotes, or else a number or truth value without."""
     if field.type == "text":
-        text = quote_in_sql(value)
+        text = quote_in_sql(field, value)
         return _Member(f"{value} <> ''", _key(name), (_or_empty(text) if keep else _or_null(text),))
     has = f"{value} IS NOT NULL"
     if field.type in _BARE:

@@ -66,8 +66,7 @@ def _member(field: Field, *, first: bool) -> tuple[str, str]:
 
 def _value(field: Field) -> str:
     if field.type == "text":
-        text = f"""concat('"', {field.reference}, '"')""" if field.plain else quote_in_sql(field.reference)
-        return _or_null(field, text)
+        return _or_null(field, quote_in_sql(field, field.reference))
     if field.type in _BARE:
         return f"coalesce({write_value(replace(field, true_text='true', false_text='false'))}, 'null')"
     return _or_null(field, f"""concat('"', {write_value(field)}, '"')""")

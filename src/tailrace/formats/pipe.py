@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tailrace.formats.base import Field, quote_sign, replace_signs, unplain_texts, write_value
+from tailrace.formats.base import CONTROL, Field, quote_sign, replace_signs, texts_with, write_value
 
 _NOTHING = "''"
 _NUL, _REPLACEMENT = "\0", "\ufffd"
@@ -68,7 +68,7 @@ class PipeFormat:
 
     def replaced(self) -> str:
         """Characters U+0000."""
-        texts = unplain_texts(self._fields)
+        texts = texts_with(self._fields, CONTROL)
         if not texts:
             return "0"
         nul, whole = quote_sign(_NUL), f"concat({', '.join(texts)})"
@@ -81,10 +81,11 @@ def _cell(field: Field) -> str:
     if field.type == "boolean":
         field = replace(field, true_text=_escape(field.true_text), false_text=_escape(field.false_text))
     text = write_value(field)
-    if field.type != "text" or field.plain:
+    escapes = {sign: written for sign, written in _ESCAPES.items() if field.may_hold(CONTROL if sign == _NUL else sign)}
+    if not escapes:
         return text
-    found = " OR ".join(f"contains({text}, {quote_sign(sign)})" for sign in _ESCAPES)
-    return f"CASE WHEN {found} THEN {replace_signs(text, _ESCAPES)} ELSE {text} END"
+    found = " OR ".join(f"contains({text}, {quote_sign(sign)})" for sign in escapes)
+    return f"CASE WHEN {found} THEN {replace_signs(text, escapes)} ELSE {text} END"
 
 
 def _column_name(field: Field) -> str:

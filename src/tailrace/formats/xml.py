@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tailrace.formats.base import Field, quote_text, replace_signs
+from tailrace.formats.base import CONTROL, Field, quote_text, replace_signs
 from tailrace.formats.tree import DATE_PARTS, Branch, Leaf, Node, Repeated, Tree, bind_tree, leaves, lists
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -144,7 +144,7 @@ def _content(leaf: Leaf) -> str:
     """SQL for what stands between a leaf's tags, where there is something."""
     if leaf.parts:
         return ", ".join(_enclose(part, f"CAST({part}({leaf.value}) AS VARCHAR)") for part in DATE_PARTS)
-    return _escape_in_sql(leaf.text) if leaf.has_text and not leaf.field.plain else leaf.text
+    return _escape_in_sql(leaf.text) if leaf.field.may_hold(*_ESCAPES, CONTROL) else leaf.text
 
 
 def _repeated(node: Repeated, *, keep: bool) -> str:
@@ -182,7 +182,7 @@ def _count_forbidden(nodes: Sequence[Node]) -> str:
 
 
 def _texts(nodes: Sequence[Node]) -> Iterator[str]:
-    yield from (leaf.text for leaf in leaves(nodes) if leaf.has_text)
+    yield from (leaf.text for leaf in leaves(nodes) if leaf.field.may_hold(CONTROL))
     for node in lists(nodes):
         if inner := list(_texts(node.children)):
             yield node.each(f"concat({', '.join(inner)})", "")

@@ -1,9 +1,11 @@
 """Which stored files a tenant's table has: the rows of `stored_files`. A file without such a row is garbage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from psycopg.types.json import Jsonb
 
 from tailrace.catalog.wfm import PREFIX
 from tailrace.database.pool import Connection, Database
@@ -15,7 +17,7 @@ class StoredFile:
     """One published file, its `path` relative to the tables folder.
 
     `first_at` and `last_at` span the range column (UTC); both are None when no row has a value there.
-    `plain_columns` hold only text that no format escapes; `sorted_by` are the SQL terms of the order its rows are in.
+    `specials` are, by text column, what of SPECIALS its values hold; `sorted_by` are the SQL terms of the rows' order.
     """
 
     path: str
@@ -23,7 +25,7 @@ class StoredFile:
     bytes: int
     first_at: datetime | None
     last_at: datetime | None
-    plain_columns: tuple[str, ...]
+    specials: Mapping[str, Sequence[str]]
     sorted_by: tuple[str, ...]
 
 
@@ -38,7 +40,7 @@ class NewFile:
     last_at: datetime | None
     input_name: str
     input_sha256: str
-    plain_columns: tuple[str, ...]
+    specials: Mapping[str, Sequence[str]]
     sorted_by: tuple[str, ...]
 
 
@@ -51,7 +53,7 @@ def stored_files(
     """
     rows = database.execute(
         """
-        SELECT path, rows, bytes, first_at, last_at, plain_columns, sorted_by FROM stored_files
+        SELECT path, rows, bytes, first_at, last_at, specials, sorted_by FROM stored_files
         WHERE tenant_id = %(tenant_id)s AND dataset = %(dataset)s AND replaced_at IS NULL
           AND (%(start)s::timestamptz IS NULL OR last_at >= %(start)s)
           AND (%(end)s::timestamptz IS NULL OR first_at < %(end)s)
@@ -61,9 +63,7 @@ def stored_files(
         tenant=tenant_id,
     )
     return [
-        StoredFile(
-            row.path, row.rows, row.bytes, row.first_at, row.last_at, tuple(row.plain_columns), tuple(row.sorted_by)
-        )
+        StoredFile(row.path, row.rows, row.bytes, row.first_at, row.last_at, row.specials, tuple(row.sorted_by))
         for row in rows
     ]
 
@@ -97,7 +97,7 @@ def publish(connection: Connection, tenant_id: UUID, dataset: str, new_files: Se
             """
             INSERT INTO stored_files
                 (tenant_id, dataset, input_sha256, input_name, path, rows, bytes, first_at, last_at,
-                 plain_columns, sorted_by)
+                 specials, sorted_by)
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             ON CONFLICT (tenant_id, dataset, input_sha256) WHERE replaced_at IS NULL DO NOTHING
             """,
@@ -109,7 +109,7 @@ def publish(connection: Connection, tenant_id: UUID, dataset: str, new_files: Se
                     new.bytes,
                     new.first_at,
                     new.last_at,
-                    list(new.plain_columns),
+                    Jsonb(new.specials),
                     list(new.sorted_by),
                 ),
             ],

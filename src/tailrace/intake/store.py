@@ -21,7 +21,7 @@ from tailrace.database.pool import Connection, Database
 from tailrace.errors import DatabaseUnavailable, LoadRefused
 from tailrace.formats.base import ROW_KEY, quote_name, quote_text, sql_type, write_order
 from tailrace.intake.manifest import NewFile, publish
-from tailrace.intake.plain import find_plain_columns
+from tailrace.intake.specials import find_specials
 
 MEMORY_LIMIT = "1GB"
 # A row group is what a reader can skip or take as a whole; small, as a slice of a few minutes is common, and as a
@@ -217,7 +217,7 @@ class Shipment(Written):
         """
         query = stored_query(self._table, rows, f"{self._load_id}-{len(self._waiting) + 1:05d}-")
         path = self.new_path(self._table.name)
-        new = NewFile(path, rows.total, 0, None, None, input_name, input_sha256, (), ())
+        new = NewFile(path, rows.total, 0, None, None, input_name, input_sha256, {}, ())
         return self.write(connection, query, new, lambda stored: _measure(connection, stored, self._table, new))
 
     def publish(self) -> set[str]:
@@ -265,7 +265,7 @@ def _measure(connection: duckdb.DuckDBPyConnection, stored: str, table: Table, n
         new,
         first_at=first and first.replace(tzinfo=UTC),
         last_at=last and last.replace(tzinfo=UTC),
-        plain_columns=find_plain_columns(connection, stored, texts),
+        specials=find_specials(connection, stored, texts),
         sorted_by=stored_order(table),
     )
 

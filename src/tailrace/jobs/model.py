@@ -110,7 +110,8 @@ def _read_rows(data: dict[str, Any]) -> RangeRows | ExporterRows:
 
 
 def _read_fields(data: list[dict[str, Any]]) -> tuple[Field, ...]:
-    return tuple(Field(**one) for one in data)
+    # Fields of an earlier version's requests said whether they are plain.
+    return tuple(Field(**{name: value for name, value in one.items() if name != "plain"}) for one in data)
 
 
 @dataclass(frozen=True, slots=True)

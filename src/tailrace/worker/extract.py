@@ -37,9 +37,9 @@ _PREPARE_MB = 160
 class Task:
     """One attempt: the request, what to read, where to write, and with what means.
 
-    `in_order` are the parts of the source whose rows are in the request's order, `plain` the stored columns known to
-    need no escaping. With a `program` the rows are computed first, and the source is what comes of it; with a
-    `selection` the source is the operator's own.
+    `in_order` are the parts of the source whose rows are in the request's order, `specials` what is known of stored
+    texts, by column, as a field has it. With a `program` the rows are computed first, and the source is what comes of
+    it; with a `selection` the source is the operator's own.
 
     `share_slices` of the slices make a share for helpers, 0 none. A helper's task has the `slices` to render, and the
     `likeness` that what it would render must have.
@@ -48,7 +48,7 @@ class Task:
     request: Request
     source: tuple[str, ...]
     in_order: tuple[str, ...]
-    plain: tuple[str, ...]
+    specials: Mapping[str, Sequence[str]]
     program: Program | None
     key: str
     engine: str
@@ -137,7 +137,7 @@ def _store(task: Task) -> Storage:
 
 
 def _shape(task: Task, packing_mb: int) -> tuple[Format, OpenPacker | None]:
-    return choose_shape(task.request, task.plain, str(task.engine_options["scratch"]), packing_mb)
+    return choose_shape(task.request, task.specials, str(task.engine_options["scratch"]), packing_mb)
 
 
 def _check_rows(rows: int, limits: Limits) -> None:
@@ -247,7 +247,7 @@ def _describe(task: Task, scan: Scan, engines: Engines, shape: Format, slices: S
     return {
         "source": source,
         "in_order": [part for part in source if part in scan.in_order],
-        "plain": task.plain,
+        "specials": dict(task.specials),
         "shared": engines.shared(),
         "likeness": _likeness(task, scan, shape),
         "slices": [asdict(part) for part in slices],

@@ -28,7 +28,7 @@ def write_task(stream: IO[bytes], task: Task) -> None:
         "request": task.request.as_json(),
         "source": task.source,
         "in_order": task.in_order,
-        "plain": task.plain,
+        "specials": dict(task.specials),
         "program": None if task.program is None else asdict(task.program),
         "key": task.key,
         "engine": task.engine,
@@ -56,7 +56,7 @@ def read_order(line: bytes) -> Task | Removal:
 
 
 def _read_task(message: dict[str, Any]) -> Task:
-    lists = {name: tuple(message[name]) for name in ("source", "in_order", "plain")}
+    lists = {name: tuple(message[name]) for name in ("source", "in_order")}
     program = None if message["program"] is None else _read_program(message["program"])
     selection = None if message["selection"] is None else _read_selection(message["selection"])
     read = {"program": program, "selection": selection, "request": Request.from_json(message["request"])}

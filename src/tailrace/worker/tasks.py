@@ -12,7 +12,8 @@ from tailrace.catalog.wfm import VIEW_TABLE, Derivation, WfmTable, load_derivati
 from tailrace.engines.base import Program, Relation, Step
 from tailrace.errors import ExtractionFailed, PermissionWithdrawn
 from tailrace.formats.base import sql_type, write_order
-from tailrace.intake.manifest import StoredFile, stored_files, wfm_files
+from tailrace.intake.manifest import stored_files, wfm_files
+from tailrace.intake.specials import specials_of_all
 from tailrace.jobs.model import ExporterRows, Lease, RangeRows
 from tailrace.jobs.shares import ShareLease
 from tailrace.runtime import Runtime
@@ -64,7 +65,7 @@ def make_share_task(runtime: Runtime, share: ShareLease) -> Task:
         task,
         source=tuple(_here(runtime, told["source"])),
         in_order=tuple(_here(runtime, told["in_order"])),
-        plain=tuple(told["plain"]),
+        specials=told.get("specials", {}),
         key=share.key,
         engine_options={**task.engine_options, **told["shared"]},
         slices=read_slices(slices),
@@ -105,7 +106,7 @@ def _ranged(runtime: Runtime, lease: Lease, asked: RangeRows) -> Task:
         task,
         source=tuple(str(runtime.tables / file.path) for file in files),
         in_order=tuple(str(runtime.tables / file.path) for file in files if file.sorted_by == order),
-        plain=_plain_in_all(files),
+        specials=specials_of_all([file.specials for file in files]),
     )
 
 
@@ -138,7 +139,7 @@ def _task(runtime: Runtime, lease: Lease) -> Task:
         request=lease.request,
         source=(),
         in_order=(),
-        plain=(),
+        specials={},
         program=None,
         key=f"{lease.tenant_id}/{lease.job_id}/{attempt}",
         engine="duckdb",
@@ -156,12 +157,6 @@ def _without_the_latest(lease: Lease, rows: RangeRows) -> RangeRows:
         return rows
     latest = lease.claimed_at - timedelta(seconds=rows.leave_out_seconds)
     return replace(rows, end=max(rows.start, min(rows.end, latest)))
-
-
-def _plain_in_all(files: Sequence[StoredFile]) -> tuple[str, ...]:
-    """Name the columns that are plain in every file."""
-    plain = [set(file.plain_columns) for file in files]
-    return tuple(sorted(set.intersection(*plain))) if plain else ()
 
 
 # -- exporters ----------------------------------------------------------------------------------------------------

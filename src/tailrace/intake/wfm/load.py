@@ -134,7 +134,7 @@ class _Load:
         columns = ", ".join(quote_name(column.name) for column in table.columns)
         query = f"SELECT {columns} FROM {quote_name(name)}" + (f" ORDER BY {', '.join(order)}" if order else "")
         path, rows = self._written.new_path(PREFIX + name), self._staged[name][1]
-        new = NewFile(path, rows, 0, None, None, source.name, source.sha256, (), order)
+        new = NewFile(path, rows, 0, None, None, source.name, source.sha256, {}, order)
         return self._written.write(connection, query, new, lambda _: new)
 
     def _publish(
