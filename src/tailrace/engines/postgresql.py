@@ -13,6 +13,8 @@ from operator import itemgetter
 from typing import Any, Never
 
 from tailrace.engines.base import Block, Program, Scan, Slice
+from tailrace.engines.pgsql.csv_cells import find_csv_cells
+from tailrace.engines.pgsql.csv_copy import CsvCopy
 from tailrace.engines.pgsql.session import Connection, cancel, export_snapshot, fetch, open_session, told
 from tailrace.engines.pgsql.source import AT, Source, as_bound, examine_source, find_source, is_strange, quote_name
 from tailrace.engines.pgsql.translate import Cells, as_part, find_cells, translate, translate_order, translate_plain
@@ -58,6 +60,7 @@ class PostgresqlEngine:
         self._connection, self._options = connection, options
         self._sources: dict[Scan, Source] = {}
         self._lines: dict[tuple[Scan, str], str] = {}
+        self._copies: dict[tuple[Scan, str], CsvCopy | None] = {}
 
     def examine(self, scan: Scan) -> list[str]:
         """Say what is missing, cannot be read or has another type."""
@@ -101,13 +104,26 @@ class PostgresqlEngine:
         raise SourceUnavailable("PostgreSQL: rows that are computed cannot be read from an operator's own tables")
 
     def render(self, scan: Scan, part: Slice, row: str, lead: str | None = None) -> Iterator[Block]:
-        """Render one slice; PostgreSQL joins the rows of a piece, so that Python sees no single one."""
+        """Render one slice: CSV by PostgreSQL's COPY, all else in pieces of many rows, which PostgreSQL joins."""
         source = self._source(scan)
-        line, before = self._line(scan, source, row), None if lead is None else translate(lead)
-        pieces = self._copy(_pieces(source, part, _order(source, scan, part), line, before))
-        if any(piece[0] != _NO for piece in pieces):
+        copy, order = None if lead is not None else self._csv(scan, source, row), _order(source, scan, part)
+        if copy is None:
+            line, before = self._line(scan, source, row), None if lead is None else translate(lead)
+            blocks = _blocks(self._copy(_pieces(source, part, order, line, before)))
+        else:
+            blocks = copy.read(source.placed(part.start, part.end), order)
+        if blocks is None:
             raise SourceUnavailable(f"PostgreSQL: {self._strange(source, part)}")
-        yield from map(_block, _in_order([piece[1:] for piece in pieces]))
+        yield from blocks
+
+    def _csv(self, scan: Scan, source: Source, row: str) -> CsvCopy | None:
+        """Prepare to read rows as CSV, if that is what they are to be."""
+        if (scan, row) not in self._copies:
+            cells = find_csv_cells(row, source.not_texts)
+            sample = f"{source.rows(scan.start, scan.end)} LIMIT {_SAMPLE}"
+            copy = CsvCopy(self._connection, cells, is_strange(source.doubtful), sample) if cells else None
+            self._copies[scan, row] = copy
+        return self._copies[scan, row]
 
     def _line(self, scan: Scan, source: Source, row: str) -> str:
         """Translate a row; texts that are seldom escaped in a sample are looked through all at once."""
@@ -202,6 +218,13 @@ def _read(message: memoryview) -> list[memoryview]:
         fields.append(message[at : at + size])
         at += size
     return fields
+
+
+def _blocks(pieces: list[list[memoryview]]) -> Iterator[Block] | None:
+    """Take pieces for blocks; nothing if one of them holds what cannot be written."""
+    if any(piece[0] != _NO for piece in pieces):
+        return None
+    return map(_block, _in_order([piece[1:] for piece in pieces]))
 
 
 def _block(piece: Sequence[memoryview]) -> Block:
