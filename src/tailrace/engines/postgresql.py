@@ -15,9 +15,10 @@ from typing import Any, Never
 from tailrace.engines.base import Block, Program, Scan, Slice
 from tailrace.engines.pgsql.csv_cells import find_csv_cells
 from tailrace.engines.pgsql.csv_copy import CsvCopy
+from tailrace.engines.pgsql.order import Order
 from tailrace.engines.pgsql.session import Connection, cancel, export_snapshot, fetch, open_session, told
-from tailrace.engines.pgsql.source import AT, Source, as_bound, examine_source, find_source, is_strange, quote_name
-from tailrace.engines.pgsql.translate import Cells, as_part, find_cells, translate, translate_order, translate_plain
+from tailrace.engines.pgsql.source import Source, as_bound, examine_source, find_source, is_strange, quote_name
+from tailrace.engines.pgsql.translate import Cells, find_cells, translate, translate_plain
 from tailrace.errors import EngineBroken, SourceUnavailable
 
 _ROWS_PER_SLICE = 49_152
@@ -27,8 +28,6 @@ _ROWS_PER_PIECE = 1_000
 # How many rows tell how large rows are.
 _SAMPLE = 1_000
 _NOTHING = "''"
-# A row of PostgreSQL's has no more than 1,664 columns, and a term may need two.
-_MOST_TERMS = 800
 # The share of rows that may be looked through twice, so that most are looked through once.
 _SELDOM = 0.05
 # PostgreSQL gives no function more than 100.
@@ -106,12 +105,8 @@ class PostgresqlEngine:
     def render(self, scan: Scan, part: Slice, row: str, lead: str | None = None) -> Iterator[Block]:
         """Render one slice: CSV by PostgreSQL's COPY, all else in pieces of many rows, which PostgreSQL joins."""
         source = self._source(scan)
-        copy, order = None if lead is not None else self._csv(scan, source, row), _order(source, scan, part)
-        if copy is None:
-            line, before = self._line(scan, source, row), None if lead is None else translate(lead)
-            blocks = _blocks(self._copy(_pieces(source, part, order, line, before)))
-        else:
-            blocks = copy.read(source.placed(part.start, part.end), order)
+        copy = self._csv(scan, source, row) if lead is None else None
+        blocks = copy.read(part) if copy else self._render(Order(scan, source), part, row, lead)
         if blocks is None:
             raise SourceUnavailable(f"PostgreSQL: {self._strange(source, part)}")
         yield from blocks
@@ -120,10 +115,16 @@ class PostgresqlEngine:
         """Prepare to read rows as CSV, if that is what they are to be."""
         if (scan, row) not in self._copies:
             cells = find_csv_cells(row, source.not_texts)
-            sample = f"{source.rows(scan.start, scan.end)} LIMIT {_SAMPLE}"
-            copy = CsvCopy(self._connection, cells, is_strange(source.doubtful), sample) if cells else None
-            self._copies[scan, row] = copy
+            self._copies[scan, row] = CsvCopy(self._connection, Order(scan, source), cells, _SAMPLE) if cells else None
         return self._copies[scan, row]
+
+    def _render(self, order: Order, part: Slice, row: str, lead: str | None) -> Iterator[Block] | None:
+        """Let PostgreSQL join the rows of a piece; nothing if one of them holds what cannot be written."""
+        line, before = self._line(order.scan, order.source, row), None if lead is None else translate(lead)
+        pieces = self._copy(_pieces(order.source, part, order.terms(part), line, before))
+        if any(piece[0] != _NO for piece in pieces):
+            return None
+        return map(_block, _in_order([piece[1:] for piece in pieces]))
 
     def _line(self, scan: Scan, source: Source, row: str) -> str:
         """Translate a row; texts that are seldom escaped in a sample are looked through all at once."""
@@ -178,15 +179,6 @@ class PostgresqlEngine:
         return f"column {names} holds a date or time outside the years 1 to 9999, or what is not a number"
 
 
-def _order(source: Source, scan: Scan, part: Slice) -> list[str]:
-    """Write what rows are ordered by; all but the first term is computed only for rows of an instant others share."""
-    terms = [as_part(translate_order(term)) for term in scan.order[1:]]
-    rows = source.placed(part.start, part.end, [scan.range_column])
-    shared = f"SELECT {AT} FROM ({rows}) AS rows GROUP BY {AT} HAVING count(*) > 1"
-    few = [f"ROW({', '.join(terms[at : at + _MOST_TERMS])})" for at in range(0, len(terms), _MOST_TERMS)]
-    return [AT, f"CASE WHEN {AT} IN ({shared}) THEN ROW({', '.join(few)}) END"] if few else [AT]
-
-
 def _pieces(source: Source, part: Slice, order: list[str], row: str, lead: str | None) -> str:
     """Write the COPY of a slice: a piece a row, with the number of its lines, and the lines joined."""
     line = row if lead in {None, _NOTHING} else f"concat({lead}, {row})"
@@ -218,13 +210,6 @@ def _read(message: memoryview) -> list[memoryview]:
         fields.append(message[at : at + size])
         at += size
     return fields
-
-
-def _blocks(pieces: list[list[memoryview]]) -> Iterator[Block] | None:
-    """Take pieces for blocks; nothing if one of them holds what cannot be written."""
-    if any(piece[0] != _NO for piece in pieces):
-        return None
-    return map(_block, _in_order([piece[1:] for piece in pieces]))
 
 
 def _block(piece: Sequence[memoryview]) -> Block:

@@ -1,6 +1,5 @@
 """The cells of a CSV row, found in the row's expression, so that PostgreSQL's own `COPY` can put them in quotes."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -89,13 +88,10 @@ def _bare(value: exp.Expr) -> exp.Expr:
 
 
 def write_marked(cell: Cell, mark: str) -> str:
-    """Write a cell so that COPY puts it in quotes for blanks and tabs at its edges too, with a mark before its end."""
-    return f"CASE WHEN {write_edged([cell])} THEN concat({cell.sql}, chr(10), '{mark}') ELSE {cell.sql} END"
+    """Write a text so that COPY puts it in quotes for blanks and tabs at its edges too: with a line feed behind it."""
+    return f"CASE WHEN {write_edged(cell)} THEN concat({cell.sql}, chr(10), '{mark}') ELSE {cell.sql} END"
 
 
-def write_edged(cells: Iterable[Cell]) -> str:
-    """Write whether any of some cells has a blank or a tab at an edge."""
-    return " OR ".join(f"{cell.sql} LIKE {place}" for cell in cells for place in _PLACES)
-
-
-_PLACES = ("' %'", "'% '", "chr(9) || '%'", "'%' || chr(9)")
+def write_edged(cell: Cell) -> str:
+    """Write whether a text has a blank or a tab at an edge."""
+    return " OR ".join(f"{cell.sql} LIKE {place}" for place in ("' %'", "'% '", "chr(9) || '%'", "'%' || chr(9)"))

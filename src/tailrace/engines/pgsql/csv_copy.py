@@ -1,136 +1,89 @@
-"""CSV by PostgreSQL's own `COPY`, whose quotes cost next to nothing: one message a row, joined here.
+"""CSV by PostgreSQL's own `COPY`, whose quotes cost next to nothing.
 
-COPY quotes as CSV after the specification does, but for cells with a blank or a tab at an edge, and ends lines with LF.
-The lines are joined with CR LF. Such cells are looked for in what came, since that costs much less than asking
-PostgreSQL about each text; a slice that has some is read again, and their columns are marked from then on: a marked cell
-has a line feed and a mark behind it, for which COPY puts it in quotes, and which is taken out here.
+COPY quotes as CSV after the specification does, but for cells with a blank or a tab at an edge. These are looked for in
+what came, since that costs much less than asking PostgreSQL about each text. A slice that has some is read again, and
+their columns are marked from then on: a line feed and a mark are put behind such a text, so that COPY has to quote it.
 """
 
-import ctypes
 import secrets
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import psycopg
-from psycopg.generators import fetch_many
-from psycopg.pq import ExecStatus
-from psycopg.waiting import Wait
-
-from tailrace.engines.base import Block
+from tailrace.engines.base import Block, Slice
 from tailrace.engines.pgsql.csv_cells import Cell, write_edged, write_marked
+from tailrace.engines.pgsql.csv_lines import Lines, Marks, Take, receive
+from tailrace.engines.pgsql.order import Order
 from tailrace.engines.pgsql.session import Connection, fetch, told
+from tailrace.engines.pgsql.source import AT, is_strange, quote_text
+from tailrace.errors import EngineBroken
 
-# Rows that are joined while the processor's cache still holds them, and about as many bytes as make a block.
-_ROWS_AT_ONCE = 64
-_BLOCK_BYTES = 2**20
-_LINE_END, _QUOTE = b"\r\n", b'"'
-# A blank at the edge of a cell, outside of quotes; the same for tabs.
-_BLANK_EDGES = (b", ", b" ,", b"\n ", b" \r")
-_TAB_EDGES = tuple(edge.replace(b" ", b"\t") for edge in _BLANK_EDGES)
-# Python looks for two bytes twenty times as slowly as this. No text of PostgreSQL's has a NUL, at which it would end.
-_find = ctypes.PyDLL(None).strstr
-_find.argtypes, _find.restype = [ctypes.c_char_p, ctypes.c_char_p], ctypes.c_void_p
+# Up to so many instants that rows share, these rows are read by themselves, and nothing else is sorted.
+_MOST_SHARED = 1_000
 
 
 class CsvCopy:
     """The rows of one source in CSV, as one session reads them; it learns which columns have to be marked."""
 
-    def __init__(self, connection: Connection, cells: Sequence[Cell], strange: str, sample: str) -> None:
-        """Take the cells, SQL for whether a row holds what cannot be written, and a SELECT of some rows to learn by."""
-        self._connection, self._cells, self._strange = connection, cells, strange
+    def __init__(self, connection: Connection, order: Order, cells: Sequence[Cell], sample: int) -> None:
+        """Take what to read, in what order and cells, and from how many rows to learn beforehand."""
+        self._connection, self._order, self._cells = connection, order, cells
+        self._strange = is_strange(order.source.doubtful)
         # No value holds what is made up here.
-        self._mark = secrets.token_hex(16)
+        self._marks = Marks(secrets.token_hex(16))
         self._marked: set[Cell] = set()
-        self._learn(sample)
+        self._learn(f"{order.source.rows(order.scan.start, order.scan.end)} LIMIT {sample}")
 
-    def read(self, rows: str, order: Sequence[str]) -> list[Block] | None:
-        """Read the rows of a SELECT in order; nothing if one of them holds what cannot be written."""
-        lines = self._read(rows, order)
+    def read(self, part: Slice) -> list[Block] | None:
+        """Read a slice in order; nothing if one of its rows holds what cannot be written."""
+        rows = self._order.source.placed(part.start, part.end)
+        lines = self._read(part, rows)
         if lines.edged:
             self._learn(rows)
-            # From now on only what is never in quotes, such as a number, could look like an edge.
-            lines = self._read(rows, order)
+            # What still looks like an edge is none of a text's, and is written as it is.
+            lines = self._read(part, rows)
         return None if lines.strange else lines.blocks
 
     def _learn(self, rows: str) -> None:
-        """Mark the columns with blanks or tabs at an edge among some rows."""
+        """Mark the columns that have blanks or tabs at an edge among some rows."""
         texts = [cell for cell in self._cells if cell.is_text and cell not in self._marked]
         if texts:
-            asked = ", ".join(f"bool_or({write_edged([cell])})" for cell in texts)
+            asked = ", ".join(f"bool_or({write_edged(cell)})" for cell in texts)
             [found] = fetch(self._connection, f"SELECT {asked} FROM ({rows}) AS rows")
             self._marked.update(cell for cell, has_edges in zip(texts, found, strict=True) if has_edges)
 
-    def _read(self, rows: str, order: Sequence[str]) -> "_Lines":
-        lines = _Lines(self._mark.encode())
-        statement = f"COPY (SELECT {self._select()} FROM ({rows}) AS rows ORDER BY {', '.join(order)})"
-        with told(), self._connection.cursor() as cursor:
-            with cursor.copy(f"{statement} TO STDOUT (FORMAT csv)".encode()):
-                self._connection.wait(_receive(self._connection.pgconn, lines.put))
+    def _read(self, part: Slice, rows: str) -> Lines:
+        """Read by instant alone, as an index has it; rows that share one are read by themselves, if they are few."""
+        shared = fetch(self._connection, f"{self._order.shared(part)} LIMIT {_MOST_SHARED + 1}")
+        if not shared or len(shared) > _MOST_SHARED:
+            lines = Lines(self._marks, [])
+            self._copy(self._select(), rows, self._order.terms(part) if shared else [AT], lines.put)
+            return lines
+        tied: list[memoryview] = []
+        among = _among(shared)
+        self._copy(
+            self._select(), f"SELECT * FROM ({rows}) AS rows WHERE {among}", self._order.tied_terms(), tied.extend
+        )
+        lines = Lines(self._marks, tied)
+        self._copy(self._select(among), rows, [AT], lines.put)
+        if lines.rooms != len(tied):
+            raise EngineBroken("PostgreSQL: rows that share an instant were not found a second time")
         return lines
 
-    def _select(self) -> str:
-        """Write the cells; where a row holds what cannot be written, the mark alone stands for the first."""
-        first, *others = [write_marked(cell, self._mark) if cell in self._marked else cell.sql for cell in self._cells]
-        strange = f"CASE WHEN {self._strange} THEN '{self._mark}' ELSE CAST({first} AS text) END"
-        return ", ".join([first if self._strange == "false" else strange, *others])
+    def _select(self, among: str = "false") -> str:
+        """Write the cells; in a row that is read by itself, or that cannot be written, a mark stands for the first."""
+        cells = [write_marked(cell, self._marks.mark) if cell in self._marked else cell.sql for cell in self._cells]
+        if (among, self._strange) != ("false", "false"):
+            marks = f"WHEN {among} THEN '{self._marks.room}' WHEN {self._strange} THEN '{self._marks.strange}'"
+            cells[0] = f"CASE {marks} ELSE CAST({cells[0]} AS text) END"
+        return ", ".join(cells)
+
+    def _copy(self, cells: str, rows: str, order: Sequence[str], take: Take) -> None:
+        select = f"SELECT {cells} FROM ({rows}) AS rows ORDER BY {', '.join(order)}"
+        statement = f"COPY ({select}) TO STDOUT (FORMAT csv)".encode()
+        with told(), self._connection.cursor() as cursor, cursor.copy(statement):
+            self._connection.wait(receive(self._connection.pgconn, take))
 
 
-class _Lines:
-    """What came of a slice: its lines in blocks, and whether something in it must not stay so."""
-
-    def __init__(self, mark: bytes) -> None:
-        self.blocks: list[Block] = []
-        self.edged = self.strange = False
-        self._mark, self._marked_end = mark, b"\n" + mark + _QUOTE
-        self._data, self._rows = bytearray(), 0
-
-    def put(self, rows: Sequence[memoryview]) -> None:
-        """Join rows to lines; no rows are the end."""
-        text = _LINE_END.join([*rows, b""])
-        if _find(text, self._mark):
-            text = text.replace(self._marked_end, _QUOTE)
-            self.strange = self.strange or self._mark in text
-        self.edged = self.edged or _has_edges(text)
-        self._data += text
-        self._rows += len(rows)
-        if len(self._data) >= _BLOCK_BYTES or not rows:
-            self.blocks.append(Block(self._rows, memoryview(self._data)))
-            self._data, self._rows = bytearray(), 0
-
-
-def _has_edges(lines: bytes) -> bool:
-    """Whether a cell that is not in quotes begins or ends with a blank or a tab."""
-    bare = _QUOTE.join(lines.split(_QUOTE)[::2])
-    edges = _BLANK_EDGES + _TAB_EDGES if b"\t" in bare else _BLANK_EDGES
-    return bare.startswith((b" ", b"\t")) or any(_find(bare, edge) for edge in edges)
-
-
-def _receive(
-    connection: psycopg.pq.abc.PGconn, put: Callable[[Sequence[memoryview]], None]
-) -> Generator[Wait, Any, None]:
-    """Take the rows of a COPY as they come, without the line feed behind each; psycopg waits where this yields."""
-    take, rows = connection.get_copy_data, list[memoryview]()
-    while True:
-        size, row = take(1)
-        if size > 0:
-            rows.append(row[:-1])
-            if len(rows) == _ROWS_AT_ONCE:
-                put(rows)
-                rows.clear()
-        elif size == 0:
-            while not (yield Wait.R):
-                pass
-            connection.consume_input()
-        else:
-            break
-    if rows:
-        put(rows)
-    put([])
-    yield from _end(connection)
-
-
-def _end(connection: psycopg.pq.abc.PGconn) -> Generator[Wait, Any, None]:
-    """Take the result of a COPY that has ended, for better or worse."""
-    for result in (yield from fetch_many(connection)):
-        if result.status != ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(result)
+def _among(instants: Sequence[Sequence[Any]]) -> str:
+    """Write whether a row is of one of some instants."""
+    return f"{AT} IN ({', '.join(quote_text(str(instant)) for (instant,) in instants)})"
