@@ -16,8 +16,8 @@ from tailrace.engines.base import Block, Program, Scan, Slice
 from tailrace.engines.pgsql.csv_cells import find_csv_cells
 from tailrace.engines.pgsql.csv_copy import CsvCopy
 from tailrace.engines.pgsql.order import Order
-from tailrace.engines.pgsql.session import Connection, cancel, export_snapshot, fetch, open_session, told
-from tailrace.engines.pgsql.source import Source, as_bound, examine_source, find_source, is_strange, quote_name
+from tailrace.engines.pgsql.session import Connection, cancel, export_snapshot, fetch, fetch_every, open_session, told
+from tailrace.engines.pgsql.source import Source, as_bound, examine_source, find_source, is_strange
 from tailrace.engines.pgsql.translate import Cells, find_cells, translate, translate_plain
 from tailrace.errors import EngineBroken, SourceUnavailable
 
@@ -79,14 +79,8 @@ class PostgresqlEngine:
         if not scan.source:
             return []
         source = self._source(scan)
-        at = quote_name(scan.range_column)
-        instants = source.rows(scan.start, scan.end, [scan.range_column])
-        numbered = f"SELECT {at}, row_number() OVER (ORDER BY {at}) AS number FROM ({instants}) AS rows"
-        rows = self._rows_per_slice(scan, source)
-        found = fetch(
-            self._connection,
-            f"SELECT DISTINCT {at} FROM ({numbered}) AS numbered WHERE number % {rows} = 1 ORDER BY 1",
-        )
+        instants = f"{source.rows(scan.start, scan.end, [scan.range_column])} ORDER BY 1"
+        found = list(dict.fromkeys(fetch_every(self._connection, instants, self._rows_per_slice(scan, source))))
         inner = [as_bound(value) for (value,) in found[1:]]
         return [Slice(start, end) for start, end in pairwise([scan.start, *inner, scan.end])] if found else []
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tailrace.engines.base import Block, Slice
 from tailrace.engines.pgsql.csv_cells import Cell, write_edged, write_marked
-from tailrace.engines.pgsql.csv_lines import Lines, Marks, Take, receive
+from tailrace.engines.pgsql.csv_lines import Lines, Marks, Take, make_room, receive
 from tailrace.engines.pgsql.order import Order
 from tailrace.engines.pgsql.session import Connection, fetch, told
 from tailrace.engines.pgsql.source import AT, is_strange, quote_text
@@ -31,6 +31,7 @@ class CsvCopy:
         # No value holds what is made up here.
         self._marks = Marks(secrets.token_hex(16))
         self._marked: set[Cell] = set()
+        make_room(connection)
         self._learn(f"{order.source.rows(order.scan.start, order.scan.end)} LIMIT {sample}")
 
     def read(self, part: Slice) -> list[Block] | None:

@@ -1,6 +1,7 @@
 """What comes of a `COPY` in CSV: one message a row, joined to lines, without the marks that were put into them."""
 
 import ctypes
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,14 @@ from psycopg.pq.abc import PGconn
 from psycopg.waiting import Wait
 
 from tailrace.engines.base import Block
+from tailrace.engines.pgsql.session import Connection, fetch
 
 Take = Callable[[Sequence[memoryview]], None]
 """What takes rows, each without its line's end; no rows are the end of them. It shall not keep the sequence itself."""
 
+# How long rows are left to gather when there are none: to wake for every few costs both sides as much as to join them.
+_GATHER_SECONDS = 0.001
+_GATHER_BYTES = 2**20
 # Rows that are joined at once, while the processor's cache still holds them; bytes that make a block.
 _ROWS_AT_ONCE = 64
 _BLOCK_BYTES = 2**20
@@ -92,6 +97,11 @@ def _has_edges(lines: bytes) -> bool:
     return bare.startswith((b" ", _TAB)) or any(_find(bare, edge) for edge in edges)
 
 
+def make_room(connection: Connection) -> None:
+    """Let libpq take much at once: it makes room for a long message when one comes, and keeps it from then on."""
+    fetch(connection, f"SELECT repeat(' ', {_GATHER_BYTES})")
+
+
 def receive(connection: PGconn, take: Take) -> Generator[Wait, Any, None]:
     """Receive the rows of a COPY that has begun; psycopg waits for the server where this yields."""
     get, rows = connection.get_copy_data, list[memoryview]()
@@ -102,6 +112,7 @@ def receive(connection: PGconn, take: Take) -> Generator[Wait, Any, None]:
                 take(rows)
                 rows.clear()
             continue
+        time.sleep(_GATHER_SECONDS)
         while not (yield Wait.R):
             pass
         connection.consume_input()
