@@ -1,5 +1,6 @@
 """The cells of a CSV row, found in the row's expression, so that PostgreSQL's own `COPY` can put them in quotes."""
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +16,8 @@ _EDGES = " \t"
 _LINE_END = ["\r", "\n"]
 # COPY treats the only column of a row in its own way, and a SELECT has no more than 1,664.
 _FEWEST, _MOST = 2, 1_600
+# It takes a tenth of a second, and all sessions of a job begin with it: the others wait for what the first has found.
+_ONE_AT_A_TIME = threading.Lock()
 # What values of other types than text are written with.
 _TAME = (
     *(exp.Column, exp.Identifier, exp.Literal, exp.Cast, exp.DataType, exp.DataTypeParam, exp.TimeToStr),
@@ -30,12 +33,17 @@ class Cell:
     is_text: bool
 
 
-@lru_cache(maxsize=64)
 def find_csv_cells(row: str, not_texts: frozenset[str]) -> tuple[Cell, ...]:
     """Find the cells of a row's expression; none if it is anything but CSV after the specification.
 
     `not_texts` are the columns whose values are of another type.
     """
+    with _ONE_AT_A_TIME:
+        return _find_cells(row, not_texts)
+
+
+@lru_cache(maxsize=64)
+def _find_cells(row: str, not_texts: frozenset[str]) -> tuple[Cell, ...]:
     try:
         parts = _parts(sqlglot.parse_one(row, read="duckdb"))
     except (sqlglot.ParseError, RecursionError):
