@@ -39,6 +39,7 @@ class CsvCopy:
         rows = self._order.source.placed(part.start, part.end)
         lines = self._read(part, rows)
         if lines.edged:
+            lines.blocks.clear()
             self._learn(rows)
             # What still looks like an edge is none of a text's, and is written as it is.
             lines = self._read(part, rows)
