@@ -94,7 +94,7 @@ def test_all_kinds_of_columns_are_cells(format_options):
     "fields",
     [
         [Field("text", "text", "text")],
-        [Field("text", "text", "text"), Field("text", "text", "text", plain=True)],
+        [Field("text", "text", "text"), Field("text", "text", "text", specials=())],
         [Field("text", "text", "text"), Field("text", "text", "integer")],
         [Field("text", "text", "text"), Field("boolean", "boolean", "boolean", true_text="a,b")],
         [Field("text", "text", "text"), Field("boolean", "boolean", "boolean", true_text="")],
@@ -220,6 +220,7 @@ def test_a_value_that_cannot_be_written_fails_the_job_among_others(server, own, 
     columns = (("other", "TIMESTAMP"), ("day", "DATE"), ("part", "DECIMAL(18,2)"))
     odd = scan_of(columns=columns, order=write_order("x", fields)[1:])
     assert sum(block.rows for block in engine.render(odd, WHOLE, csv(fields))) == 101
+    assert list(engine._copies.values()) != [None]
     own.execute(
         f"UPDATE rows SET {column} = %s WHERE instant = timestamptz '2019-05-22Z' + make_interval(hours => %s)",
         [value, hour],

@@ -55,8 +55,9 @@ def _find_cells(row: str, not_texts: frozenset[str]) -> tuple[Cell, ...]:
 
 def _parts(tree: exp.Expr) -> list[exp.Expr]:
     """List what a record is joined of; NUL, which CSV writes otherwise, is in no text of PostgreSQL's."""
-    is_record = isinstance(tree, exp.Replace) and isinstance(tree.this, exp.Concat)
-    return list(tree.this.expressions) if is_record and text_of(tree.expression) == "\0" else []
+    minds_nul = isinstance(tree, exp.Replace) and text_of(tree.expression) == "\0"
+    line = tree.this if minds_nul else tree
+    return list(line.expressions) if isinstance(line, exp.Concat) else []
 
 
 def _is_line(parts: list[exp.Expr]) -> bool:
