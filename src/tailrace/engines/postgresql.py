@@ -13,9 +13,12 @@ from operator import itemgetter
 from typing import Any, Never
 
 from tailrace.engines.base import Block, Program, Scan, Slice
-from tailrace.engines.pgsql.session import Connection, cancel, export_snapshot, fetch, open_session, told
-from tailrace.engines.pgsql.source import AT, Source, as_bound, examine_source, find_source, is_strange, quote_name
-from tailrace.engines.pgsql.translate import Cells, as_part, find_cells, translate, translate_order, translate_plain
+from tailrace.engines.pgsql.csv_cells import find_csv_cells
+from tailrace.engines.pgsql.csv_copy import CsvCopy
+from tailrace.engines.pgsql.order import Order
+from tailrace.engines.pgsql.session import Connection, cancel, export_snapshot, fetch, fetch_every, open_session, told
+from tailrace.engines.pgsql.source import Source, as_bound, examine_source, find_source, is_strange
+from tailrace.engines.pgsql.translate import Cells, find_cells, translate, translate_plain
 from tailrace.errors import EngineBroken, SourceUnavailable
 
 _ROWS_PER_SLICE = 49_152
@@ -25,8 +28,6 @@ _ROWS_PER_PIECE = 1_000
 # How many rows tell how large rows are.
 _SAMPLE = 1_000
 _NOTHING = "''"
-# A row of PostgreSQL's has no more than 1,664 columns, and a term may need two.
-_MOST_TERMS = 800
 # The share of rows that may be looked through twice, so that most are looked through once.
 _SELDOM = 0.05
 # PostgreSQL gives no function more than 100.
@@ -58,6 +59,7 @@ class PostgresqlEngine:
         self._connection, self._options = connection, options
         self._sources: dict[Scan, Source] = {}
         self._lines: dict[tuple[Scan, str], str] = {}
+        self._copies: dict[tuple[Scan, str], CsvCopy | None] = {}
 
     def examine(self, scan: Scan) -> list[str]:
         """Say what is missing, cannot be read or has another type."""
@@ -77,14 +79,8 @@ class PostgresqlEngine:
         if not scan.source:
             return []
         source = self._source(scan)
-        at = quote_name(scan.range_column)
-        instants = source.rows(scan.start, scan.end, [scan.range_column])
-        numbered = f"SELECT {at}, row_number() OVER (ORDER BY {at}) AS number FROM ({instants}) AS rows"
-        rows = self._rows_per_slice(scan, source)
-        found = fetch(
-            self._connection,
-            f"SELECT DISTINCT {at} FROM ({numbered}) AS numbered WHERE number % {rows} = 1 ORDER BY 1",
-        )
+        instants = f"{source.rows(scan.start, scan.end, [scan.range_column])} ORDER BY 1"
+        found = list(dict.fromkeys(fetch_every(self._connection, instants, self._rows_per_slice(scan, source))))
         inner = [as_bound(value) for (value,) in found[1:]]
         return [Slice(start, end) for start, end in pairwise([scan.start, *inner, scan.end])] if found else []
 
@@ -101,13 +97,28 @@ class PostgresqlEngine:
         raise SourceUnavailable("PostgreSQL: rows that are computed cannot be read from an operator's own tables")
 
     def render(self, scan: Scan, part: Slice, row: str, lead: str | None = None) -> Iterator[Block]:
-        """Render one slice; PostgreSQL joins the rows of a piece, so that Python sees no single one."""
+        """Render one slice: CSV by PostgreSQL's COPY, all else in pieces of many rows, which PostgreSQL joins."""
         source = self._source(scan)
-        line, before = self._line(scan, source, row), None if lead is None else translate(lead)
-        pieces = self._copy(_pieces(source, part, _order(source, scan, part), line, before))
-        if any(piece[0] != _NO for piece in pieces):
+        copy = self._csv(scan, source, row) if lead is None else None
+        blocks = copy.read(part) if copy else self._render(Order(scan, source), part, row, lead)
+        if blocks is None:
             raise SourceUnavailable(f"PostgreSQL: {self._strange(source, part)}")
-        yield from map(_block, _in_order([piece[1:] for piece in pieces]))
+        yield from blocks
+
+    def _csv(self, scan: Scan, source: Source, row: str) -> CsvCopy | None:
+        """Prepare to read rows as CSV, if that is what they are to be."""
+        if (scan, row) not in self._copies:
+            cells = find_csv_cells(row, source.not_texts)
+            self._copies[scan, row] = CsvCopy(self._connection, Order(scan, source), cells, _SAMPLE) if cells else None
+        return self._copies[scan, row]
+
+    def _render(self, order: Order, part: Slice, row: str, lead: str | None) -> Iterator[Block] | None:
+        """Let PostgreSQL join the rows of a piece; nothing if one of them holds what cannot be written."""
+        line, before = self._line(order.scan, order.source, row), None if lead is None else translate(lead)
+        pieces = self._copy(_pieces(order.source, part, order.terms(part), line, before))
+        if any(piece[0] != _NO for piece in pieces):
+            return None
+        return map(_block, _in_order([piece[1:] for piece in pieces]))
 
     def _line(self, scan: Scan, source: Source, row: str) -> str:
         """Translate a row; texts that are seldom escaped in a sample are looked through all at once."""
@@ -160,15 +171,6 @@ class PostgresqlEngine:
         [answers] = fetch(self._connection, f"SELECT {found} FROM ({source.rows(part.start, part.end)}) AS rows")
         names = ", ".join(f"'{column.name}'" for column, yes in zip(source.doubtful, answers, strict=True) if yes)
         return f"column {names} holds a date or time outside the years 1 to 9999, or what is not a number"
-
-
-def _order(source: Source, scan: Scan, part: Slice) -> list[str]:
-    """Write what rows are ordered by; all but the first term is computed only for rows of an instant others share."""
-    terms = [as_part(translate_order(term)) for term in scan.order[1:]]
-    rows = source.placed(part.start, part.end, [scan.range_column])
-    shared = f"SELECT {AT} FROM ({rows}) AS rows GROUP BY {AT} HAVING count(*) > 1"
-    few = [f"ROW({', '.join(terms[at : at + _MOST_TERMS])})" for at in range(0, len(terms), _MOST_TERMS)]
-    return [AT, f"CASE WHEN {AT} IN ({shared}) THEN ROW({', '.join(few)}) END"] if few else [AT]
 
 
 def _pieces(source: Source, part: Slice, order: list[str], row: str, lead: str | None) -> str:

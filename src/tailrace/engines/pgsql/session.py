@@ -106,6 +106,18 @@ def fetch(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement.encode()).fetchall()
 
 
+def fetch_every(connection: Connection, select: str, number: int) -> Iterator[tuple[Any, ...]]:
+    """Run a SELECT and yield the first row, and from there on every so-manieth; PostgreSQL passes over the others."""
+    with told():
+        connection.execute(f"DECLARE every NO SCROLL CURSOR FOR {select}".encode())
+    rows = fetch(connection, "FETCH NEXT FROM every")
+    while rows:
+        yield from rows
+        rows = fetch(connection, f"FETCH RELATIVE {number} FROM every")
+    with told():
+        connection.execute("CLOSE every")
+
+
 def cancel(connection: Connection) -> None:
     """Stop what runs on a connection in another thread; one that is gone has nothing to stop."""
     with suppress(psycopg.Error):

@@ -103,6 +103,11 @@ class Source:
         return f"{tenant}{at.sql} >= {_bound(start, at)} AND {at.sql} < {_bound(end, at)}"
 
     @property
+    def not_texts(self) -> frozenset[str]:
+        """The names of the columns whose values are of another type than text."""
+        return frozenset(column.name for column in self.columns if column.kind != "VARCHAR")
+
+    @property
     def doubtful(self) -> tuple[Column, ...]:
         """The columns that may hold what no stored column can; the range column's values are within the range."""
         return tuple(column for column in self.columns[1:] if column.may_be_strange)

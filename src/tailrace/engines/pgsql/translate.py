@@ -54,7 +54,7 @@ def translate(sql: str) -> str:
 @lru_cache(maxsize=8)
 def _tree(sql: str) -> exp.Expr:
     """Read and translate an expression once for all that is asked of it; nobody changes it."""
-    return _translated(sqlglot.parse_one(sql, read="duckdb"))
+    return translate_tree(sqlglot.parse_one(sql, read="duckdb"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,15 @@ def translate_plain(sql: str, texts: frozenset[str]) -> str:
     return str(_tree(sql).transform(as_it_is).sql("postgres"))
 
 
+def unquoted(value: exp.Expr, rule: str) -> exp.Expr | None:
+    """Give the text that a translated CASE puts in quotes by just this rule; none for anything else."""
+    if _MARK not in value.meta:
+        return None
+    [branch], text = value.args["ifs"], value.args["default"]
+    is_quoted = branch.args["true"].sql("postgres") == _quoted(text).sql("postgres")
+    return text if is_quoted and branch.this.expression.name == rule else None
+
+
 def translate_order(term: str) -> str:
     """Write a term that orders rows."""
     expression = term.removesuffix(NULLS_FIRST)
@@ -109,11 +118,11 @@ def as_part(term: str) -> str:
     return expression if term == expression else f"{expression} IS NOT NULL, {expression}"
 
 
-def _translated(node: exp.Expr) -> exp.Expr:
+def translate_tree(node: exp.Expr) -> exp.Expr:
     """Replace what is written otherwise, from the outside to the inside."""
     node = _replaced(node)
     for child in list(node.iter_expressions()):
-        translated = _translated(child)
+        translated = translate_tree(child)
         if translated is not child:
             child.replace(translated)
     return node
@@ -131,7 +140,7 @@ def _replaced(node: exp.Expr) -> exp.Expr:
 
 def _is_nul(node: exp.Expr) -> bool:
     """Whether this is the character that no text of PostgreSQL's holds."""
-    return isinstance(node, exp.Chr) and _text_of(node) == "\0"
+    return isinstance(node, exp.Chr) and text_of(node) == "\0"
 
 
 def _replace(node: exp.Expr) -> exp.Expr:
@@ -144,7 +153,7 @@ def _contains(node: exp.Expr) -> exp.Expr:
 
 
 def _ends_with(node: exp.Expr) -> exp.Expr:
-    size = exp.Literal.number(len(_text_of(node.expression) or ""))
+    size = exp.Literal.number(len(text_of(node.expression) or ""))
     ending = exp.Anonymous(this="right", expressions=[node.this, size])
     return exp.EQ(this=ending, expression=node.expression)
 
@@ -241,16 +250,20 @@ def _case(node: exp.Expr) -> exp.Expr:
         pattern = _search_pattern([reason for reason in reasons if reason])
         branches[0].set("this", exp.RegexpLike(this=default.copy(), expression=exp.Literal.string(pattern)))
         if branches[0].args["true"].sql("duckdb") == _QUOTED.format(default.sql("duckdb")) and _no_word(reasons):
-            branches[0].set("true", exp.Anonymous(this="quote_ident", expressions=[default.copy()]))
+            branches[0].set("true", _quoted(default))
         node.meta[_MARK] = _search_pattern([reason for reason in reasons if reason], joined=True)
     return node
+
+
+def _quoted(text: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this="quote_ident", expressions=[text.copy()])
 
 
 def _reasons(condition: exp.Expr, text: str) -> Iterator[_Reason | None]:
     """Yield the reasons of a condition about one text; none for one that is something else."""
     for part in condition.flatten() if isinstance(condition, exp.Or) else [condition]:
         known = isinstance(part, exp.Contains | exp.StartsWith | exp.EndsWith | exp.EQ)
-        sign = _text_of(part.expression) if known else None
+        sign = text_of(part.expression) if known else None
         if sign is None or part.this.sql("duckdb") != text or len(sign) != (0 if isinstance(part, exp.EQ) else 1):
             yield None
         elif sign != "\0":
@@ -262,7 +275,7 @@ def _no_word(reasons: Sequence[_Reason | None]) -> bool:
     return not any(reason and re.fullmatch("[a-z0-9_]", reason.sign) for reason in reasons)
 
 
-def _text_of(node: exp.Expr) -> str | None:
+def text_of(node: exp.Expr) -> str | None:
     """Tell the text of a literal or of a character by number; none of what is not known beforehand."""
     if isinstance(node, exp.Chr):
         return chr(int(node.expressions[0].name))
