@@ -47,9 +47,9 @@ class Site:
     pid: int
     keys: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def tenant(self, rows: int) -> str:
+    def tenant(self, rows: int, kind: str = "rows") -> str:
         """Name the tenant that has so many rows."""
-        name = f"rows-{rows}"
+        name = f"{kind}-{rows}"
         self.keys[name] = json.loads((self.data / f"{name}.json").read_text())
         return name
 
@@ -138,9 +138,9 @@ def _high_water(path: Path) -> int:
     return int(found.group(1)) // 1024 if found else 0
 
 
-def make_tenant(data: Path, rows: int) -> None:
-    """Make a tenant with so many sample rows, unless there is one."""
-    name = f"rows-{rows}"
+def make_tenant(data: Path, rows: int, kind: str = "rows") -> None:
+    """Make a tenant with so many sample rows, unless there is one; tenants of two kinds may have as many."""
+    name = f"{kind}-{rows}"
     data.mkdir(parents=True, exist_ok=True)
     if (data / f"{name}.json").exists():
         return

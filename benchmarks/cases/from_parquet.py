@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
+
 from benchmarks.measure import Comparison, Sample, compare, python
 from benchmarks.plan import Sizes
 from benchmarks.site import Site, columns, make_tenant, open_site
@@ -19,10 +21,12 @@ def measure(data: Path, sizes: Sizes) -> Iterator[Comparison]:
     """Measure each format with each number of rows; other tools with the smallest."""
     for rows in sizes.rows:
         make_tenant(data, rows)
+    make_tenant(data, sizes.rows[0], "numbered")
     with open_site(data) as site:
         for rows in sizes.rows:
             yield from _against_duckdb(site, rows, sizes.runs)
         least = sizes.rows[0]
+        yield _array(site, least, sizes.runs)
         yield from _against_others(site, least, sizes.runs)
         for packed in ("csv.gz", "csv.zst"):
             ways = (lambda packed=packed: site.job(site.tenant(least), packed)), (lambda: site.job(site.tenant(least)))
@@ -35,10 +39,36 @@ def _against_duckdb(site: Site, rows: int, runs: int) -> Iterator[Comparison]:
         yield compare(f"{name} from Parquet", f"DuckDB COPY ({how}), ordered", goal, rows, ways, runs)
 
 
-def duckdb_copy(site: Site, rows: int, how: str) -> Sample:
+def _array(site: Site, rows: int, runs: int) -> Comparison:
+    """Measure JSON, an array, which only exporters write: the rows they compute are stored with their numbers."""
+    tenant, how = site.tenant(rows, "numbered"), "FORMAT json, ARRAY true"
+    for file in site.stored(tenant):
+        _number(file)
+    ways = (lambda: site.job(tenant, "json")), (lambda: duckdb_copy(site, rows, how, "numbered"))
+    return compare("json from Parquet", f"DuckDB COPY ({how}), ordered", 0.80, rows, ways, runs)
+
+
+def _number(file: Path) -> None:
+    """Give stored rows numbers for keys."""
+    target = file.with_suffix(".numbered")
+    with duckdb.connect() as engine:
+        engine.execute(
+            f"""
+            COPY (
+                SELECT * EXCLUDE (file_row_number) REPLACE (file_row_number AS _row_key)
+                FROM read_parquet('{file}', file_row_number = true)
+            )
+            TO '{target}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)
+            """
+        )
+    target.rename(file)
+
+
+def duckdb_copy(site: Site, rows: int, how: str, kind: str = "rows") -> Sample:
     """Let DuckDB write the same rows and columns, in the order they are stored in, with all threads."""
     target = site.data / "copy.out"
-    statement = f"COPY (SELECT {_names(site)} FROM read_parquet({_files(site, rows)})) TO '{target}' ({how})"
+    files = [str(path) for path in site.stored(site.tenant(rows, kind))]
+    statement = f"COPY (SELECT {_names(site)} FROM read_parquet({files})) TO '{target}' ({how})"
     return python("import duckdb", f"duckdb.connect().execute({statement!r})", target)
 
 

@@ -1,12 +1,12 @@
 """JSON, flat or as a tree, as section 8.3 of the SmartSync specification says (SS-821 to SS-827)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tailrace.formats.base import Field, quote_text, write_value
 from tailrace.formats.json_text import quote, quote_in_sql
-from tailrace.formats.tree import Branch, Leaf, Node, Repeated, bind_tree
+from tailrace.formats.tree import Branch, Leaf, Node, Repeated, bind_tree, leaves
 
 # Written without quotes (SS-823).
 _BARE = {"integer", "decimal", "boolean"}
@@ -20,10 +20,12 @@ def create(fields: Sequence[Field], options: Mapping[str, Any]) -> "JsonFormat":
     """
     keep = bool(options.get("keep_empty", False))
     if "tree" not in options:
-        return JsonFormat("[", "]", _write_object(list(_members(fields, keep=keep)), keep=keep))
+        row = _write_object(list(_members(fields, keep=keep)), keep=keep)
+        return JsonFormat("[", "]", row, [field.name for field in fields])
     tree = bind_tree(options["tree"], fields)
     row = _tree_object(tree.record.children, keep=keep)
-    return JsonFormat(f"{{{quote(tree.root)}:{{{quote(tree.record.name)}:[", "]}}", row)
+    names = [leaf.name for leaf in leaves(tree.record.children)]
+    return JsonFormat(f"{{{quote(tree.root)}:{{{quote(tree.record.name)}:[", "]}}", row, names)
 
 
 class JsonFormat:
@@ -32,13 +34,14 @@ class JsonFormat:
     extension = "json"
     media_type = "application/json"
     grouped = False
-    row_bytes = 0
 
-    def __init__(self, opening: str, closing: str, row: str) -> None:
-        """Take the brackets around the records, and the SQL of one record."""
+    def __init__(self, opening: str, closing: str, row: str, names: Iterable[str]) -> None:
+        """Take the brackets around the records, the SQL of one record, and the names it may write."""
         self._opening = opening
         self._closing = closing
         self._row = row
+        # Quotes around the key, colon and comma.
+        self.row_bytes = sum(len(name.encode()) + 4 for name in names)
 
     def head(self) -> bytes:
         """The opening brackets on their own line (SS-822)."""

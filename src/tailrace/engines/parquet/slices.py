@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from tailrace.engines.base import Scan, Slice
 
-# A slice should render to some 20 MB: small enough to hold several, large enough that its start (planning the
-# statement, about 10 ms) does not show. A few whole row groups of those intake writes, so that none is read twice.
-_ROWS_PER_SLICE = 49_152
+# A slice should render to some 15 MB: small enough to hold several, large enough that its start (planning the
+# statement, some 3 ms) does not show. A few whole row groups of those intake writes, so that none is read twice.
+_ROWS_PER_SLICE = 32_768
 _BYTES_PER_SLICE = 32 * 2**20
 # What values are reckoned to take of a rendered row; one with much else besides is longer, and as many fewer are held.
 _VALUE_BYTES = 300
