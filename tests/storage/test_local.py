@@ -199,5 +199,5 @@ def test_all_but_the_end_of_a_result_is_written_past_the_cache(store, folder, mo
         return plain(number, command, *words)
 
     monkeypatch.setattr("tailrace.storage.local.fcntl.fcntl", note)
-    put(store, KEY, bytes(10 * 2**20))
+    put(store, KEY, bytes(5 * 2**20))
     assert written == [True, True, False]
