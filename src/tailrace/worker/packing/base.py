@@ -36,8 +36,8 @@ class Means:
 class Packer(Protocol):
     """The packing of one object."""
 
-    def write(self, piece: bytes) -> None:
-        """Take the next piece of text; raises what packing or storing an earlier one has raised."""
+    def write(self, piece: bytearray) -> None:
+        """Take the next piece of text for its own; raises what packing or storing an earlier one has raised."""
 
     def finish(self, rows: int) -> None:
         """Pack what is left, and return when all is stored; `rows` is how many records there were."""
@@ -57,7 +57,7 @@ Rendered = tuple[tuple[Field, ...], Mapping[str, Any]]
 class Compressor(Protocol):
     """What gzip and zstd have in common."""
 
-    def compress(self, data: memoryview | bytes, /) -> bytes:
+    def compress(self, data: memoryview | bytes | bytearray, /) -> bytes:
         """Take bytes, give what is ready."""
 
     def flush(self) -> bytes:
@@ -102,7 +102,7 @@ class Packing:
 
     def _hand_on(self) -> None:
         if self._begun:
-            piece, self._begun = bytes(self._begun), bytearray()
+            piece, self._begun = self._begun, bytearray()
             self._packer.write(piece)
 
 
@@ -112,13 +112,13 @@ class ThreadedPacker:
     def __init__(self, compressor: Compressor, sink: Sink) -> None:
         """Start the thread."""
         self._compressor, self._sink = compressor, sink
-        self._pieces: Queue[bytes | None] = Queue(_MOST_WAITING)
+        self._pieces: Queue[bytearray | None] = Queue(_MOST_WAITING)
         self._fault: BaseException | None = None
         self._finished = False
         self._thread = threading.Thread(target=self._run, name="packing", daemon=True)
         self._thread.start()
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytearray) -> None:
         """Hand a piece to the thread; waits while it has enough to do."""
         self._check()
         self._pieces.put(piece)

@@ -61,7 +61,7 @@ class _ParquetPacker:
         for thread in self._threads:
             thread.start()
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytearray) -> None:
         """Give text to the conversion; waits while it has enough to do."""
         rest = memoryview(piece)
         try:
