@@ -21,7 +21,7 @@ from tailrace.engines.pgsql.source import Source, as_bound, examine_source, find
 from tailrace.engines.pgsql.translate import Cells, find_cells, translate, translate_plain
 from tailrace.errors import EngineBroken, SourceUnavailable
 
-_ROWS_PER_SLICE = 16_384
+_ROWS_PER_SLICE = 32_768
 _BYTES_PER_SLICE = 24 * 2**20
 # Rows that PostgreSQL joins into one piece: some hundred kilobytes.
 _ROWS_PER_PIECE = 1_000
