@@ -184,7 +184,7 @@ def test_helpers_meet_the_jobs_own_worker(yard):
 def test_a_share_goes_through_one_json_and_no_secret_is_in_it(yard):
     job = yard.submit()
     told = yard.shares()[0].content
-    assert set(told) == {"source", "in_order", "plain", "shared", "likeness", "slices"}
+    assert set(told) == {"source", "in_order", "specials", "shared", "likeness", "slices"}
     assert all(part.startswith("tables:") for part in told["source"])
     yard.check(job)
 
