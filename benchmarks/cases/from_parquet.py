@@ -67,8 +67,7 @@ def _number(file: Path) -> None:
 def duckdb_copy(site: Site, rows: int, how: str, kind: str = "rows") -> Sample:
     """Let DuckDB write the same rows and columns, in the order they are stored in, with all threads."""
     target = site.data / "copy.out"
-    files = [str(path) for path in site.stored(site.tenant(rows, kind))]
-    statement = f"COPY (SELECT {_names(site)} FROM read_parquet({files})) TO '{target}' ({how})"
+    statement = f"COPY (SELECT {_names(site)} FROM read_parquet({_files(site, rows, kind)})) TO '{target}' ({how})"
     return python("import duckdb", f"duckdb.connect().execute({statement!r})", target)
 
 
@@ -108,8 +107,8 @@ with open({str(target)!r}, "w", newline="") as file:
 """
 
 
-def _files(site: Site, rows: int) -> list[str]:
-    return [str(path) for path in site.stored(site.tenant(rows))]
+def _files(site: Site, rows: int, kind: str = "rows") -> list[str]:
+    return [str(path) for path in site.stored(site.tenant(rows, kind))]
 
 
 def _names(site: Site) -> str:

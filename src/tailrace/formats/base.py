@@ -32,8 +32,8 @@ class Field:
     `true_text` and `false_text` are what booleans say; `pattern` is how dates and times are written, in the signs of
     strftime, empty for ISO 8601; `label` is the name of the agent data group, or the kind of the id, that the column
     holds. A `group` without columns has an empty source.
-    `backslash_plus` asks for a backslash before a leading plus (CX-613, profile `live`). `specials`
-    are all of SPECIALS that values may hold, None if that is not known: what no value holds need not be looked for.
+    `backslash_plus` asks for a backslash before a leading plus (CX-613, profile `live`). `specials` are
+    all of SPECIALS that values may hold, None if that is not known: what no value holds need not be looked for.
     """
 
     name: str

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tailrace.formats.base import Field, quote_text, write_value
-from tailrace.formats.json_text import quote, quote_in_sql
+from tailrace.formats.json_text import bytes_of_keys, quote, quote_in_sql
 from tailrace.formats.tree import Branch, Leaf, Node, Repeated, bind_tree, leaves
 
 # Written without quotes (SS-823).
@@ -40,8 +40,7 @@ class JsonFormat:
         self._opening = opening
         self._closing = closing
         self._row = row
-        # Quotes around the key, colon and comma.
-        self.row_bytes = sum(len(name.encode()) + 4 for name in names)
+        self.row_bytes = bytes_of_keys(names)
 
     def head(self) -> bytes:
         """The opening brackets on their own line (SS-822)."""

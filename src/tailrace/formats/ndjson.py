@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from tailrace.formats.base import Field, quote_text, write_value
-from tailrace.formats.json_text import quote, quote_in_sql
+from tailrace.formats.json_text import bytes_of_keys, quote, quote_in_sql
 
 # Written without quotes, as in JSON.
 _BARE = {"integer", "decimal", "boolean"}
@@ -26,8 +26,7 @@ class NdjsonFormat:
     def __init__(self, fields: tuple[Field, ...]) -> None:
         """Take the columns in wire order."""
         self._fields = fields
-        # Quotes around the key, colon and comma; a value's quotes are little.
-        self.row_bytes = sum(len(field.name.encode()) + 4 for field in fields)
+        self.row_bytes = bytes_of_keys(field.name for field in fields)
 
     def head(self) -> bytes:
         """Nothing comes before the first record."""

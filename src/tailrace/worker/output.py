@@ -75,8 +75,9 @@ class Output:
         if self.bytes > self._request.limits.max_result_bytes:
             raise ResultTooLarge(f"The result is larger than {self._request.limits.max_result_bytes} bytes")
         for at in range(0, len(data), _PART_BYTES):
-            self._writer.write(data[at : at + _PART_BYTES])
-            self._sha256.update(data[at : at + _PART_BYTES])
+            part = data[at : at + _PART_BYTES]
+            self._writer.write(part)
+            self._sha256.update(part)
         if self._gzip is not None:
             self._gzip.write(data)
 

@@ -65,6 +65,7 @@ def make_share_task(runtime: Runtime, share: ShareLease) -> Task:
         task,
         source=tuple(_here(runtime, told["source"])),
         in_order=tuple(_here(runtime, told["in_order"])),
+        # A worker of an earlier version tells of none; the likeness, which names versions, has the share refused then.
         specials=told.get("specials", {}),
         key=share.key,
         engine_options={**task.engine_options, **told["shared"]},

@@ -1,6 +1,7 @@
 """How JSON writes texts, in SQL and for texts known beforehand (SS-823)."""
 
 import json
+from collections.abc import Iterable
 
 from tailrace.formats.base import CONTROL, Field, replace_signs
 
@@ -25,6 +26,11 @@ def quote_in_sql(field: Field, value: str) -> str:
     mended = f"replace({text}, '\\\\', {_MARK})"
     mended = f"replace({replace_signs(mended, _CAPITALS)}, {_MARK}, '\\\\')"
     return f"CASE WHEN contains({text}, '\\u00') THEN {mended} ELSE {text} END"
+
+
+def bytes_of_keys(names: Iterable[str]) -> int:
+    """Count what the keys of an object take: names with their quotes, colon and comma."""
+    return sum(len(name.encode()) + 4 for name in names)
 
 
 def quote(text: str) -> str:
