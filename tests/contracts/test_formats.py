@@ -5,7 +5,7 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from tailrace.formats.base import SPECIALS, Field
+from tailrace.formats.base import FILLED, SPECIALS, Field
 from tailrace.intake.specials import find_specials
 from tailrace.plugins import load_plugin, plugin_names
 
@@ -107,8 +107,14 @@ def test_a_row_is_written_alike_wherever_it_stands(module, options):
     assert render(made, FIELDS, rows) == render(made, FIELDS, rows[::-1])[::-1]
 
 
-@pytest.mark.parametrize("options", [{}, {"spreadsheet_safe": True, "backslash_plus": True}], ids=["", "guarded"])
-def test_what_texts_are_known_to_hold_changes_nothing(module, options):
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"spreadsheet_safe": True, "backslash_plus": True}, {"keep_empty": True}],
+    ids=["", "guarded", "keeping"],
+)
+def test_what_texts_are_known_to_hold_changes_nothing(module, options, turn):
+    """Columns that always have a value come first, and then last."""
     values = [
         *VALUES["text"],
         "\t",
@@ -132,11 +138,27 @@ def test_what_texts_are_known_to_hold_changes_nothing(module, options):
         connection.executemany(f"INSERT INTO rows VALUES ({', '.join('?' * len(texts))})", rows)
         specials = find_specials(connection, "rows", [field.source for field in texts])
     assert len(set(specials.values())) > len(SPECIALS)
-    knowing = [replace(field, specials=specials[field.source]) for field in texts]
+    facts = [() if None in column else (FILLED,) for column in zip(*rows, strict=True)]
+    assert len(set(facts)) == 2
+    knowing = [replace(field, specials=specials[field.source] + fact) for field, fact in zip(texts, facts, strict=True)]
+    rows, texts, knowing = [row[::turn] for row in rows], texts[::turn], knowing[::turn]
     made, wary = module.create(knowing, options), module.create(texts, options)
     for what in ("row", "lead", "replaced"):
         assert render(made, texts, rows, what) == render(wary, texts, rows, what)
     assert len(made.row()) < len(wary.row())
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize("options", [{}, {"keep_empty": True}], ids=["", "keeping"])
+def test_that_a_column_always_has_a_value_changes_nothing(module, options, turn):
+    """Of every kind there is one column that has, and one that has not."""
+    rows = [[VALUES[kind][-1] for kind in KINDS] + [None] * len(KINDS), [VALUES[kind][0] for kind in KINDS] * 2]
+    fields = [replace(field, name=f"{field.name}{at}", source=f"{field.source}{at}") for at in "ab" for field in FIELDS]
+    knowing = [replace(field, specials=(FILLED, *SPECIALS)) for field in fields[: len(FIELDS)]]
+    rows, fields, knowing = [row[::turn] for row in rows], fields[::turn], [*knowing, *fields[len(FIELDS) :]][::turn]
+    made, wary = module.create(knowing, options), module.create(fields, options)
+    for what in ("row", "lead", "replaced"):
+        assert render(made, fields, rows, what) == render(wary, fields, rows, what)
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.type)

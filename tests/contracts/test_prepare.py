@@ -150,9 +150,35 @@ def test_groups_open_where_their_columns_change(task, tmp_path):
     ready = task(made)
     engine = load_plugin("tailrace.engines", ready.engine)
     with engine.connect(ready.engine_options) as connection:
-        assert connection.prepare(made, target, "_row_key", "_opens") == 3
+        assert connection.prepare(made, target, "_row_key", "_opens").rows == 3
         assert connection.count(_scan(target)) == 3
         assert connection.sum(_scan(target), "CAST(_opens AS INTEGER)") == 2
+
+
+def test_it_tells_which_columns_always_have_a_value(task, tmp_path):
+    """The first 20,000 rows are a row group without anything missing."""
+    sql = """
+        SELECT range AS id, 'x' AS name, nullif(DATE '2026-01-01', DATE '2026-01-01' + (range - 20000)::INT) AS since,
+               CASE WHEN range <> 20000 THEN 'y' ELSE '' END AS note, CASE WHEN range < 20000 THEN '' END AS left_out
+        FROM range(20001)
+    """
+    made = program(sql, columns=(*COLUMNS, ("note", "note"), ("left_out", "left_out")))
+    ready = task(made)
+    with load_plugin("tailrace.engines", ready.engine).connect(ready.engine_options) as connection:
+        prepared = connection.prepare(made, str(tmp_path / "[rows].parquet"), "_row_key", "_opens")
+    assert prepared.filled >= {"id", "name", "note"}
+    assert prepared.filled.isdisjoint({"since", "left_out"})
+    assert "name" in prepared.nonempty
+    assert prepared.nonempty.isdisjoint({"note", "left_out", "since"})
+
+
+def test_what_is_known_of_computed_columns_changes_nothing(task):
+    """The first rows, which make a row group, have what the last lack."""
+    sql = "SELECT range AS id, CASE WHEN range < 20000 THEN 'x' ELSE '' END AS name, NULL::DATE AS since FROM range({})"
+    filled, lacking = (run(task(program(sql.format(rows)), form="json", options={}))[1] for rows in (20000, 20001))
+    assert lacking.startswith(filled.removesuffix(b"\n]\n"))
+    assert json.loads(lacking)[-1] == {"id": 20000}
+    assert json.loads(filled) == [{"id": number, "name": "x"} for number in range(20000)]
 
 
 def _scan(target):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oracle
-from tailrace.formats.base import CONTROL, EDGE, EMPTY, SPECIALS
+from tailrace.formats.base import CONTROL, EDGE, EMPTY, FILLED, SPECIALS
 from tailrace.intake.specials import find_specials, specials_of_all
 
 SIGNS = st.sampled_from(
@@ -80,3 +80,8 @@ def test_of_several_files_all_is_held_and_what_one_does_not_know_is_unknown():
     first, second = {"a": ("|",), "b": (EMPTY,), "c": ()}, {"a": (",", EDGE), "b": ()}
     assert specials_of_all([first, second]) == {"a": (",", "|", EDGE), "b": (EMPTY,)}
     assert specials_of_all([]) == {}
+
+
+def test_of_several_files_a_column_is_filled_when_it_is_in_all():
+    first, second = {"a": ("|", FILLED), "b": (FILLED,), "c": ()}, {"a": (FILLED,), "b": ("|",), "c": (FILLED,)}
+    assert specials_of_all([first, second]) == {"a": ("|", FILLED), "b": ("|",), "c": ()}

@@ -117,6 +117,18 @@ class Program:
     groups: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What has come of a program: how many rows, the columns in which every row has a value, and of these `nonempty`.
+
+    Those are the columns in which no row has an empty text.
+    """
+
+    rows: int
+    filled: frozenset[str]
+    nonempty: frozenset[str]
+
+
 class Engine(Protocol):
     """One open connection to a source; used by one thread at a time.
 
@@ -146,8 +158,8 @@ class Engine(Protocol):
     def sum(self, scan: Scan, expression: str) -> int:
         """Add up an expression over the rows of the whole range."""
 
-    def prepare(self, program: Program, target: str, row_key: str, opens: str) -> int:
-        """Compute a program's rows and store them, in order, as the one part of a source; return their number.
+    def prepare(self, program: Program, target: str, row_key: str, opens: str) -> Prepared:
+        """Compute a program's rows and store them, in order, as the one part of a source.
 
         `row_key` names the column that counts the rows from 0, `opens` the one that says whether a row opens a new
         group. Raises SourceUnavailable.

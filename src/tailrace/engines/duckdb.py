@@ -8,9 +8,10 @@ from typing import Any
 
 import duckdb
 
-from tailrace.engines.base import Program, Relation, Scan, Slice
+from tailrace.engines.base import Prepared, Program, Relation, Scan, Slice
 from tailrace.engines.parquet.connection import STAGED, open_beside, open_duckdb, unavailable, write_name, write_text
 from tailrace.engines.parquet.engine import ParquetEngine
+from tailrace.engines.parquet.filled import find_filled
 
 
 @contextmanager
@@ -45,7 +46,7 @@ class DuckDBEngine(ParquetEngine):
         """Nothing is needed: stored files never change."""
         return {}
 
-    def prepare(self, program: Program, target: str, row_key: str, opens: str) -> int:
+    def prepare(self, program: Program, target: str, row_key: str, opens: str) -> Prepared:
         """Compute a program's rows and store them, in order, as one Parquet file."""
         try:
             for relation in program.relations:
@@ -53,7 +54,9 @@ class DuckDBEngine(ParquetEngine):
             for step in program.steps:
                 self._connection.execute(_MAKE[step.kind].format(step.head, step.sql))
             self._connection.execute(f"COPY ({_ordered(program, row_key, opens)}) TO {write_text(target)} ({STAGED})")
-            return int(self._fetch("SELECT count(*) FROM read_parquet($1)", [glob.escape(target)])[0][0])
+            path = glob.escape(target)
+            [(rows,)] = self._fetch("SELECT count(*) FROM read_parquet($1)", [path])
+            return Prepared(rows, *find_filled(self._connection, path))
         except duckdb.Error as error:
             raise unavailable(error) from error
 

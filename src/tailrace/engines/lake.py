@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Never
 
 import duckdb
 
@@ -98,7 +98,7 @@ class LakeEngine(ParquetEngine):
             raise SourceEmpty(f"No file that fits '{empty[0]}' was found")
         return [*unreadable, *faults]
 
-    def prepare(self, program: Program, target: str, row_key: str, opens: str) -> int:  # noqa: ARG002
+    def prepare(self, program: Program, target: str, row_key: str, opens: str) -> Never:  # noqa: ARG002
         """Rows of a lake are not computed."""
         raise SourceUnavailable("A lake has no rows that are to be computed")
 

@@ -3,7 +3,7 @@
 SQL here is DuckDB's; an engine that speaks another dialect translates it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -17,6 +17,8 @@ FieldType = Literal[ColumnType, "time", "elapsed", "group"]
 # that XML does not allow.
 EMPTY, EDGE, CONTROL = "empty", "edge", "control"
 SPECIALS = (",", '"', "\n", "\r", "\t", "|", "\\", "&", "<", ">", EMPTY, EDGE, CONTROL)
+# What may be known of any column besides: no row is without a value.
+FILLED = "filled"
 
 # The last word on order between rows that are otherwise alike; intake gives it to every row it stores.
 ROW_KEY = "_row_key"
@@ -33,7 +35,8 @@ class Field:
     strftime, empty for ISO 8601; `label` is the name of the agent data group, or the kind of the id, that the column
     holds. A `group` without columns has an empty source.
     `backslash_plus` asks for a backslash before a leading plus (CX-613, profile `live`). `specials` are
-    all of SPECIALS that values may hold, None if that is not known: what no value holds need not be looked for.
+    all of SPECIALS that values may hold, and FILLED if there always is one; None if that is not known. What no value
+    holds need not be looked for.
     """
 
     name: str
@@ -58,6 +61,16 @@ class Field:
         if self.type != "text":
             return False
         return self.specials is None or not set(self.specials).isdisjoint(specials)
+
+    @property
+    def filled(self) -> bool:
+        """Whether every row is known to have a value."""
+        return self.specials is not None and FILLED in self.specials
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the written text of every row is known not to be empty."""
+        return self.filled and not self.may_hold(EMPTY)
 
 
 class Format(Protocol):
@@ -187,9 +200,26 @@ def quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def quote_text(text: str) -> str:
+class Constant(str):
+    """A SQL literal of a text, which can be told from other SQL."""
+
+    __slots__ = ()
+
+
+def quote_text(text: str) -> Constant:
     """Write a text as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
+    return Constant("'" + text.replace("'", "''") + "'")
+
+
+def concat(parts: Iterable[str]) -> str:
+    """Join texts, which are SQL, taking null for an empty one; constants that meet become one."""
+    merged: list[str] = []
+    for part in parts:
+        if merged and isinstance(part, Constant) and isinstance(merged[-1], Constant):
+            merged[-1] = Constant(merged[-1][:-1] + part[1:])
+        else:
+            merged.append(part)
+    return f"concat({', '.join(merged)})" if merged else "''"
 
 
 def quote_sign(sign: str) -> str:

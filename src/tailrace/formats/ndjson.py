@@ -1,11 +1,11 @@
 """NDJSON: one JSON object a line, for programs that want types and names with every row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tailrace.formats.base import Field, quote_text, write_value
-from tailrace.formats.json_text import bytes_of_keys, quote, quote_in_sql
+from tailrace.formats.base import Field, concat, quote_text, write_value
+from tailrace.formats.json_text import bytes_of_keys, is_escaped, quote, quote_in_sql
 
 # Written without quotes, as in JSON.
 _BARE = {"integer", "decimal", "boolean"}
@@ -39,7 +39,7 @@ class NdjsonFormat:
     def row(self) -> str:
         """The SQL of one object and its line's end."""
         members = [part for number, field in enumerate(self._fields) for part in _member(field, first=not number)]
-        return f"concat({', '.join(members)}, {quote_text('}')}, chr(10))" if members else "concat('{}', chr(10))"
+        return concat([*(members or [quote_text("{")]), quote_text("}"), "chr(10)"])
 
     def tail(self) -> bytes:
         """Nothing follows the last record."""
@@ -58,17 +58,28 @@ class NdjsonFormat:
         return "0"
 
 
-def _member(field: Field, *, first: bool) -> tuple[str, str]:
-    """SQL for a member's key, with what stands before it, and for its value."""
-    return quote_text(("{" if first else ",") + quote(field.name) + ":"), _value(field)
+def _member(field: Field, *, first: bool) -> Iterator[str]:
+    """Yield SQL for a member's key, with what stands before it, and for its value."""
+    key = ("{" if first else ",") + quote(field.name) + ":"
+    if not field.filled or (field.type == "text" and is_escaped(field)):
+        yield from (quote_text(key), _value(field))
+    elif field.type in _BARE:
+        yield from (quote_text(key), _bare(field))
+    else:
+        yield from (quote_text(key + '"'), write_value(field), quote_text('"'))
 
 
 def _value(field: Field) -> str:
     if field.type == "text":
-        return _or_null(field, quote_in_sql(field, field.reference))
+        text = quote_in_sql(field, field.reference)
+        return text if field.filled else _or_null(field, text)
     if field.type in _BARE:
-        return f"coalesce({write_value(replace(field, true_text='true', false_text='false'))}, 'null')"
+        return f"coalesce({_bare(field)}, 'null')"
     return _or_null(field, f"""concat('"', {write_value(field)}, '"')""")
+
+
+def _bare(field: Field) -> str:
+    return write_value(replace(field, true_text="true", false_text="false"))
 
 
 def _or_null(field: Field, text: str) -> str:

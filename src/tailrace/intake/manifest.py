@@ -17,7 +17,8 @@ class StoredFile:
     """One published file, its `path` relative to the tables folder.
 
     `first_at` and `last_at` span the range column (UTC); both are None when no row has a value there.
-    `specials` are, by text column, what of SPECIALS its values hold; `sorted_by` are the SQL terms of the rows' order.
+    `specials` are, by column, what of SPECIALS its texts hold, and FILLED where no row lacks a value;
+    `sorted_by` are the SQL terms of the rows' order.
     """
 
     path: str

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 
-from tailrace.formats.base import CONTROL, EDGE, EMPTY, SPECIALS, quote_name, quote_sign
+from tailrace.formats.base import CONTROL, EDGE, EMPTY, FILLED, SPECIALS, quote_name, quote_sign
 
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{FFFE}\x{FFFF}"
 _KINDS = {
@@ -85,3 +85,4 @@ def specials_of_all(files: Sequence[Mapping[str, Sequence[str]]]) -> Specials:
 
 def _among(column: str, files: Sequence[Mapping[str, Sequence[str]]]) -> Iterator[str]:
     yield from (special for special in SPECIALS if any(special in one[column] for one in files))
+    yield from (fact for fact in (FILLED,) if all(fact in one[column] for one in files))

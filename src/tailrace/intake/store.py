@@ -18,8 +18,9 @@ import duckdb
 
 from tailrace.catalog.model import Column, Table
 from tailrace.database.pool import Connection, Database
+from tailrace.engines.parquet.filled import find_filled
 from tailrace.errors import DatabaseUnavailable, LoadRefused
-from tailrace.formats.base import ROW_KEY, quote_name, quote_text, sql_type, write_order
+from tailrace.formats.base import FILLED, ROW_KEY, quote_name, quote_text, sql_type, write_order
 from tailrace.intake.manifest import NewFile, publish
 from tailrace.intake.specials import find_specials
 
@@ -128,7 +129,7 @@ class Written:
     ) -> NewFile:
         """Write a query's rows as the file `new.path`, complete and on the disk, but not published yet.
 
-        `new.rows` is how many there must be; `measure` tells what else to keep of the file, which it reads by what
+        `new.rows` is how many there must be; `measure` tells what else to keep of the file, whose path for reading
         it is given. Raises duckdb.Error when a value cannot be stored and LoadRefused when rows went astray.
         """
         path = self._tables / new.path
@@ -138,8 +139,8 @@ class Written:
         connection.execute(f"COPY ({query}) TO {quote_text(str(unfinished))} ({PARQUET})")
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
-            stored = f"read_parquet('/proc/self/fd/{file.fileno()}')"  # its path may hold pattern characters
-            [(rows,)] = connection.execute(f"SELECT count(*) FROM {stored}").fetchall()
+            stored = f"/proc/self/fd/{file.fileno()}"  # its path may hold pattern characters
+            [(rows,)] = connection.execute("SELECT count(*) FROM read_parquet($1)", [stored]).fetchall()
             if rows != new.rows:
                 raise LoadRefused(
                     f"{new.input_name}: {new.rows} rows were read, but {rows} stored; nothing was loaded."
@@ -256,16 +257,20 @@ def _value(rows: Rows, source: str, kind: str, row_key: str) -> str:
     return f"CAST({row_key if value == ROW_KEY_VALUE else value} AS {kind})"
 
 
-def _measure(connection: duckdb.DuckDBPyConnection, stored: str, table: Table, new: NewFile) -> NewFile:
+def _measure(connection: duckdb.DuckDBPyConnection, path: str, table: Table, new: NewFile) -> NewFile:
     """Read back what a file's row in `stored_files` tells of it."""
+    stored = f"read_parquet({quote_text(path)})"
     time = f"CAST({quote_name(table.range_column)} AS TIMESTAMP)"
     [(first, last)] = connection.execute(f"SELECT min({time}), max({time}) FROM {stored}").fetchall()
     texts = [column.source for column in table.columns if column.type == "text"]
+    found = find_specials(connection, stored, texts)
+    filled = find_filled(connection, path).filled
+    known = {column.source: found.get(column.source, ()) for column in table.columns}
     return replace(
         new,
         first_at=first and first.replace(tzinfo=UTC),
         last_at=last and last.replace(tzinfo=UTC),
-        specials=find_specials(connection, stored, texts),
+        specials={name: (*held, FILLED) if name in filled else held for name, held in known.items()},
         sorted_by=stored_order(table),
     )
 

@@ -14,10 +14,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tailrace import __version__
-from tailrace.engines.base import Block, Program, Scan, Selection, Slice
+from tailrace.engines.base import Block, Prepared, Program, Scan, Selection, Slice
 from tailrace.errors import EngineBroken, ExtractionFailed, OutOfMemory, ResultTooLarge, StorageUnavailable
 from tailrace.faults import fault_point
-from tailrace.formats.base import OPENS, ROW_KEY, Format, quote_name, sql_type, write_order
+from tailrace.formats.base import (
+    EMPTY,
+    FILLED,
+    OPENS,
+    ROW_KEY,
+    SPECIALS,
+    Format,
+    quote_name,
+    sql_type,
+    write_order,
+)
 from tailrace.jobs.model import Limits, RangeRows, Rendered, Request, Result
 from tailrace.plugins import load_plugin
 from tailrace.storage.base import Storage
@@ -38,7 +48,7 @@ class Task:
     """One attempt: the request, what to read, where to write, and with what means.
 
     `in_order` are the parts of the source whose rows are in the request's order, `specials` what is known of stored
-    texts, by column, as a field has it. With a `program` the rows are computed first, and the source is what comes of
+    values, by column, as a field has it. With a `program` the rows are computed first, and the source is what comes of
     it; with a `selection` the source is the operator's own.
 
     `share_slices` of the slices make a share for helpers, 0 none. A helper's task has the `slices` to render, and the
@@ -78,8 +88,10 @@ def _extract(task: Task, report: Report, talk: Talk | None, packing_mb: int) -> 
     if task.request.format == "parquet":
         # The conversion keeps a core busy, and needs memory.
         task = replace(task, threads=max(1, task.threads - 1))
-    storage, (shape, open_packer) = _store(task), _shape(task, packing_mb)
-    with _scanned(task, shape) as scan, _engines(task) as engines:
+    storage = _store(task)
+    with _scanned(task) as (task, rows), _engines(task) as engines:
+        shape, open_packer = _shape(task, packing_mb)
+        scan = replace(rows, row_bytes=shape.row_bytes)
         with engines.lend() as engine:
             slices, expected = engine.plan(scan), engine.count(scan)
             replaced = 0 if shape.replaced() == "0" else engine.sum(scan, shape.replaced())
@@ -104,7 +116,7 @@ def _extract(task: Task, report: Report, talk: Talk | None, packing_mb: int) -> 
 def render_share(task: Task, report: Report) -> Rendered:
     """Render the slices of a share into an object of its own; raises as `extract` does, and leaves nothing then."""
     storage, (shape, _) = _store(task), _shape(task, 0)
-    scan = _range(task, task.request.rows, shape) if isinstance(task.request.rows, RangeRows) else None
+    scan = _range(task, task.request.rows) if isinstance(task.request.rows, RangeRows) else None
     if scan is None or _likeness(task, scan, shape) != task.likeness:
         raise ExtractionFailed("this worker would not render what the job's own does: other settings, another version")
     size, rows, done = 0, 0, 0
@@ -171,19 +183,25 @@ def _write_rows(output: Output, shape: Format, blocks: Iterable[Block]) -> None:
 
 
 @contextmanager
-def _scanned(task: Task, shape: Format) -> Iterator[Scan]:
-    """Say what to read; rows that are to be computed are, and their file is removed in the end."""
+def _scanned(task: Task) -> Iterator[tuple[Task, Scan]]:
+    """Say what to read; rows that are to be computed are, and their file is removed in the end.
+
+    The task is given back with what has become known of its columns.
+    """
     rows = task.request.rows
     if isinstance(rows, RangeRows):
-        yield _range(task, rows, shape)
+        yield task, _range(task, rows)
     elif task.program is None:
         raise ExtractionFailed("rows are to be computed, but no program says how")
     else:
         with TemporaryDirectory(dir=task.engine_options["scratch"], prefix="rows-") as folder:
-            yield _computed(task, task.program, f"{folder}/rows.parquet")
+            target = f"{folder}/rows.parquet"
+            made = _computed(task, task.program, target)
+            scan = Scan((target,), ROW_KEY, 0, made.rows, (quote_name(ROW_KEY),), frozenset([target]))
+            yield replace(task, specials=_known(made)), scan
 
 
-def _range(task: Task, rows: RangeRows, shape: Format) -> Scan:
+def _range(task: Task, rows: RangeRows) -> Scan:
     # Rows that are the same in all that is written may change places; Tailrace's own have a key instead.
     last = (quote_name(ROW_KEY),) if task.selection is None else write_order(rows.column, task.request.fields)[1:]
     return Scan(
@@ -198,11 +216,10 @@ def _range(task: Task, rows: RangeRows, shape: Format) -> Scan:
             for field in {field.source: field for field in (*task.request.fields, *rows.order)}.values()
         ),
         selection=task.selection,
-        row_bytes=shape.row_bytes,
     )
 
 
-def _computed(task: Task, program: Program, target: str) -> Scan:
+def _computed(task: Task, program: Program, target: str) -> Prepared:
     """Compute the rows; the engine is closed before rendering begins, for its memory.
 
     Little memory is enough for most, as engines use temporary files; what needs more gets all there is. DuckDB 2.0's
@@ -213,20 +230,24 @@ def _computed(task: Task, program: Program, target: str) -> Scan:
     while True:
         memory_mb, threads = means.popleft()
         try:
-            rows = _prepare(task, program, target, memory_mb, threads)
+            return _prepare(task, program, target, memory_mb, threads)
         except (OutOfMemory, EngineBroken):
             if not means:
                 raise
-        else:
-            return Scan((target,), ROW_KEY, 0, rows, (quote_name(ROW_KEY),), frozenset([target]))
 
 
-def _prepare(task: Task, program: Program, target: str, memory_mb: int, threads: int) -> int:
+def _known(made: Prepared) -> dict[str, tuple[str, ...]]:
+    """Write what is known of computed columns as a field has it; nothing of the characters in their texts."""
+    without_empty = tuple(special for special in SPECIALS if special != EMPTY)
+    return {name: (*(without_empty if name in made.nonempty else SPECIALS), FILLED) for name in made.filled}
+
+
+def _prepare(task: Task, program: Program, target: str, memory_mb: int, threads: int) -> Prepared:
     connect = load_plugin("tailrace.engines", task.engine).connect
     with connect({**task.engine_options, "threads": threads, "memory_mb": memory_mb}) as engine:
-        rows = int(engine.prepare(program, target, ROW_KEY, OPENS))
+        made: Prepared = engine.prepare(program, target, ROW_KEY, OPENS)
     fault_point("child.rows_prepared")
-    return rows
+    return made
 
 
 def _without_zone(at: datetime) -> datetime:

@@ -27,7 +27,7 @@ _QUOTED = """CONCAT('"', REPLACE({}, '"', '""'), '"')"""
 _ALIKE = (
     *(exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, exp.Paren, exp.Case, exp.If, exp.Coalesce),
     *(exp.And, exp.Or, exp.Not, exp.Is, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Add, exp.Sub, exp.Mod),
-    *(exp.Nullif, exp.DPipe, exp.StartsWith, exp.Substring, exp.Length, exp.Chr, exp.Pad, exp.Div),
+    *(exp.Nullif, exp.DPipe, exp.StartsWith, exp.Substring, exp.Length, exp.Chr, exp.Pad, exp.Div, exp.Trim),
     *(exp.DataType, exp.DataTypeParam),
 )
 _KNOWN = {"to_json", "strpos", "right", "to_char", "concat_ws", "quote_ident"}

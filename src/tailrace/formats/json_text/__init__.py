@@ -13,12 +13,17 @@ _MARK = "chr(1)"
 _ESCAPED = ('"', "\\", "\n", "\r", "\t")
 
 
+def is_escaped(field: Field) -> bool:
+    """Tell whether any text of a field may need an escape."""
+    return field.may_hold(*_ESCAPED, CONTROL)
+
+
 def quote_in_sql(field: Field, value: str) -> str:
     """SQL for a text of a field, with its quotes and escapes; for null either null or an empty text in quotes.
 
     DuckDB's own is nearly right; what it escapes with capital letters is mended where there is any.
     """
-    if not field.may_hold(*_ESCAPED, CONTROL):
+    if not is_escaped(field):
         return f"""concat('"', {value}, '"')"""
     text = f"CAST(to_json({value}) AS VARCHAR)"
     if not field.may_hold(CONTROL):
