@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tailrace.formats.base import CONTROL, Field, quote_text, replace_signs
+from tailrace.formats.base import CONTROL, Field, concat, quote_text, replace_signs
 from tailrace.formats.tree import DATE_PARTS, Branch, Leaf, Node, Repeated, Tree, bind_tree, leaves, lists
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -53,14 +53,14 @@ class XmlFormat:
             return "''"
         end, start = quote_text(self._end_group), quote_text(f"<{group.name}>")
         pieces = [f"CASE WHEN _row_key > 0 THEN {end} END", start, *_elements(group.children, keep=self._tree.keep)]
-        return f"CASE WHEN _opens THEN concat({', '.join(pieces)}, chr(10)) ELSE '' END"
+        return f"CASE WHEN _opens THEN {concat([*pieces, 'chr(10)'])} ELSE '' END"
 
     def row(self) -> str:
         """The SQL of one record's element; it is there even when all in it is left out."""
         record, keep = self._tree.record, self._tree.keep
         if any(isinstance(node, Leaf) and _is_kept(node, keep=keep) for node in record.children):
-            elements = ", ".join(_elements(record.children, keep=keep))
-            return f"concat('<{record.name}>', {elements}, '</{record.name}>', chr(10))"
+            start, end = quote_text(f"<{record.name}>"), quote_text(f"</{record.name}>")
+            return concat([start, *_elements(record.children, keep=keep), end, "chr(10)"])
         element = _enclose(record.name, _contents(record.children, keep=keep))
         return f"concat(coalesce({element}, {quote_text(f'<{record.name}/>')}), chr(10))"
 
@@ -95,11 +95,11 @@ def _plain_tree(names: Iterable[str]) -> dict[str, Any]:
 
 
 def _elements(nodes: Sequence[Node], *, keep: bool) -> Iterator[str]:
-    """Yield SQL for each element; null for one that is left out (SS-836)."""
+    """Yield SQL for the pieces of elements; all are null, or empty, for one that is left out (SS-836)."""
     for node in nodes:
         match node:
             case Leaf():
-                yield _leaf(node, keep=keep)
+                yield from _leaf(node, keep=keep)
             case Branch():
                 yield _enclose(node.name, _contents(node.children, keep=keep))
             case Repeated():
@@ -108,21 +108,25 @@ def _elements(nodes: Sequence[Node], *, keep: bool) -> Iterator[str]:
 
 def _contents(nodes: Sequence[Node], *, keep: bool) -> str:
     """SQL for elements one after the other, null when there is none."""
-    elements = ", ".join(_elements(nodes, keep=keep))
-    return f"nullif(concat({elements}), '')" if elements else "NULL"
+    return f"nullif({concat(_elements(nodes, keep=keep))}, '')" if nodes else "NULL"
 
 
 def _enclose(name: str, content: str) -> str:
     return f"'<{name}>' || {content} || '</{name}>'"
 
 
-def _leaf(leaf: Leaf, *, keep: bool) -> str:
-    """An element with a value; one joining of texts for each, as every one copies them."""
+def _leaf(leaf: Leaf, *, keep: bool) -> Iterator[str]:
+    """Yield tags and the value; conditions choose among constants, so that a value is copied but into the whole."""
     name, value = leaf.attribute or ("", "")
     attribute = f' {name}="{_escape(value)}"' if name else ""
-    whole = f"concat({quote_text(f'<{leaf.name}{attribute}>')}, {_content(leaf)}, '</{leaf.name}>')"
-    without = quote_text(f"<{leaf.name}{attribute}/>") if _is_kept(leaf, keep=keep) else "NULL"
-    return f"CASE WHEN {_has_value(leaf)} THEN {whole} ELSE {without} END"
+    start, end = quote_text(f"<{leaf.name}{attribute}>"), quote_text(f"</{leaf.name}>")
+    if leaf.field.has_text:
+        yield from (start, *_content(leaf), end)
+        return
+    has, without = _has_value(leaf), quote_text(f"<{leaf.name}{attribute}/>") if _is_kept(leaf, keep=keep) else "NULL"
+    yield f"CASE WHEN {has} THEN {start} ELSE {without} END"
+    yield from _content(leaf)
+    yield f"CASE WHEN {has} THEN {end} END"
 
 
 def _tag_bytes(leaf: Leaf) -> int:
@@ -140,11 +144,12 @@ def _has_value(leaf: Leaf) -> str:
     return f"{leaf.text} <> ''" if leaf.has_text else f"{leaf.value} IS NOT NULL"
 
 
-def _content(leaf: Leaf) -> str:
-    """SQL for what stands between a leaf's tags, where there is something."""
+def _content(leaf: Leaf) -> Iterator[str]:
+    """Yield SQL for what stands between a leaf's tags: null or empty where there is nothing."""
     if leaf.parts:
-        return ", ".join(_enclose(part, f"CAST({part}({leaf.value}) AS VARCHAR)") for part in DATE_PARTS)
-    return _escape_in_sql(leaf.text) if leaf.field.may_hold(*_ESCAPES, CONTROL) else leaf.text
+        yield from (_enclose(part, f"CAST({part}({leaf.value}) AS VARCHAR)") for part in DATE_PARTS)
+    else:
+        yield _escape_in_sql(leaf.text) if leaf.field.may_hold(*_ESCAPES, CONTROL) else leaf.text
 
 
 def _repeated(node: Repeated, *, keep: bool) -> str:
