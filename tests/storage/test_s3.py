@@ -59,6 +59,36 @@ def in_an_hour():
     return datetime.now(UTC) + timedelta(hours=1)
 
 
+# -- what is uploaded ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parts", [0, 2])
+def test_the_store_need_not_guess_the_type_of_what_comes(s3_server, parts):
+    """Every request that brings bytes names it, and signs that: some stores refuse what is named without."""
+    heard = []
+    with way_to(s3_server.endpoint, heard) as way:
+        put(open_store(s3_server.options(endpoint=way.endpoint)), KEY, PART * parts + b"a,b\r\n")
+    asked = [block.partition(b"\r\n\r\n")[0] for block in heard if block.startswith((b"PUT ", b"POST "))]
+    assert [head[:4] for head in asked].count(b"PUT ") == parts + 1
+    assert all(b"\r\ncontent-type: binary/octet-stream" in head for head in asked)
+    assert all(b"SignedHeaders=content-type;" in head for head in asked)
+
+
+def test_nothing_else_names_a_type_that_it_does_not_sign(s3_server):
+    heard = []
+    with way_to(s3_server.endpoint, heard) as way:
+        store = open_store(s3_server.options(endpoint=way.endpoint))
+        put(store, KEY)
+        heard.clear()
+        store.size(KEY)
+        assert [one.key for one in store.list_objects()] == [KEY]
+        assert b"".join(store.read(KEY, 0, 1)) == b"x"
+        store.delete(KEY)
+    asked = b"".join(heard)
+    assert asked.count(b"authorization: ") >= 4
+    assert b"binary/octet-stream" not in asked
+
+
 # -- where objects lie --------------------------------------------------------------------------------------------
 
 

@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from formats.rendering import columns_of, render
+from service import poll
 from tailrace.errors import ExtractionFailed, OutOfMemory, StorageUnavailable
 from tailrace.formats import csv
 from tailrace.formats.base import Field
 from tailrace.plugins import load_plugin, plugin_names
-from tailrace.worker.packing import base, parquet
+from tailrace.worker.packing import base, gz, parquet
 from tailrace.worker.packing.base import Means, Packing
 
 if sys.version_info >= (3, 14):
@@ -217,6 +218,30 @@ def test_pieces_are_of_one_size(monkeypatch):
         for block in (b"a", b"bcdefg", b"", b"hij"):
             packing.add(block)
     assert taken == [b"abcd", b"efgh", b"ij", 5]
+
+
+def test_pieces_that_wait_for_a_slow_store_keep_what_they_hold(monkeypatch):
+    """The store takes nothing until as many pieces wait as may; random bytes do not get smaller."""
+    monkeypatch.setattr(base, "PIECE_BYTES", 2**17)
+    text = random.Random(1).randbytes(40 * 2**17)
+    go_on, packed = threading.Event(), []
+
+    def take(data):
+        assert go_on.wait(60)
+        packed.append(data)
+
+    packer = gz.open_packer(take, Means((), "", 0))
+    filling = threading.Thread(target=fill, args=(packer, text))
+    filling.start()
+    poll(packer._pieces.full)
+    go_on.set()
+    filling.join()
+    assert gzip.decompress(b"".join(packed)) == text
+
+
+def fill(packer, text):
+    with Packing(packer, lambda: 0) as packing:
+        packing.add(text)
 
 
 @pytest.mark.parametrize(("place", "values"), [(0, ["", None, "a"]), (1, [7, None]), (2, [None, Decimal("1.50")])])

@@ -17,6 +17,9 @@ from tailrace.errors import StorageUnavailable
 from tailrace.storage.remote.objects import ObjectStorage, checked
 
 _TRIES = 3
+# What S3 takes for the type of what has none. Of a part without type some stores guess it, and compress text: SeaweedFS
+# needs twice as long then. obstore signs the header in uploads, but not when it lists, which some stores refuse.
+_UPLOADS = {"default_headers": {"content-type": "binary/octet-stream"}}
 # Of a thousand uploads; what is left comes with the next sweep.
 _MOST_PAGES = 10
 
@@ -38,9 +41,11 @@ class S3Storage(ObjectStorage):
         self._options = options
         deadlines = Deadlines.read(options)
         allow_http = options["allow_http"]
+        limits = deadlines.for_requests(allow_http=allow_http)
         super().__init__(
-            _open(options, deadlines.for_requests(allow_http=allow_http)),
+            _open(options, limits),
             _open(options, deadlines.for_downloads(allow_http=allow_http)),
+            _open(options, limits | {"client_options": limits["client_options"] | _UPLOADS}),
         )
 
     def sign(self, key: str, life_seconds: int, filename: str, media_type: str) -> str:

@@ -26,14 +26,17 @@ class ObjectStorage:
 
     grace = _GRACE
 
-    def __init__(self, store: RemoteStore, reading: RemoteStore) -> None:
-        """Take the store twice, `reading` with the limits of downloads; nothing is asked of it yet."""
-        self._store, self._reading = store, reading
+    def __init__(self, store: RemoteStore, reading: RemoteStore, writing: RemoteStore | None = None) -> None:
+        """Take the store, `reading` with the limits of downloads, `writing` if uploads are to be told otherwise.
+
+        Nothing is asked of it yet.
+        """
+        self._store, self._reading, self._writing = store, reading, writing or store
 
     @contextmanager
     def create(self, key: str) -> Iterator[Writer]:
         """Upload in parts while the bytes come; the store makes the object of them at the end."""
-        upload = Upload(self._store, checked(key))
+        upload = Upload(self._writing, checked(key))
         try:
             yield upload
             upload.finish()

@@ -35,7 +35,7 @@ class Upload:
         self._part = bytearray()
         self._thread: Thread | None = None
         self._changed = Condition()
-        self._waiting: bytes | None = None
+        self._waiting: bytearray | None = None
         self._state = "open"  # then "complete" or "abandoned" by the writer
         self._ended = False  # by the thread
         self._error: BaseException | None = None
@@ -56,7 +56,7 @@ class Upload:
             self._hand_over()
         fault_point("store.finish")
         if self._thread is None:
-            obstore.put(self._store, self._key, bytes(self._part), use_multipart=False)
+            obstore.put(self._store, self._key, self._part, use_multipart=False)
             self._state = "complete"
             return
         self._end("complete")
@@ -78,9 +78,9 @@ class Upload:
             self._changed.wait_for(lambda: self._waiting is None or self._ended)
             if self._error is not None:
                 raise self._error
-            self._waiting = bytes(self._part)
+            # obstore reads it where it lies, until the part is sent.
+            self._waiting, self._part = self._part, bytearray()
             self._changed.notify_all()
-        self._part.clear()
 
     def _end(self, state: str) -> None:
         with self._changed:
@@ -111,7 +111,7 @@ class Upload:
                 self._waiting = None
                 self._changed.notify_all()
 
-    def _parts(self) -> Iterator[bytes]:
+    def _parts(self) -> Iterator[bytearray]:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting is not None or self._state != "open")

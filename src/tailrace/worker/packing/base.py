@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from queue import Queue
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -17,8 +18,9 @@ from typing import Any, Protocol, Self
 from tailrace.formats.base import Field
 
 PIECE_BYTES = 2**20
-# Pieces that may wait for the thread that packs them.
-_MOST_WAITING = 4
+# Pieces that a packer may hold, and those of them that may wait for its thread.
+_MOST_HELD = 5
+_MOST_WAITING = _MOST_HELD - 1
 
 # Takes packed bytes.
 Sink = Callable[[bytes], None]
@@ -36,8 +38,11 @@ class Means:
 class Packer(Protocol):
     """The packing of one object."""
 
-    def write(self, piece: bytearray) -> None:
-        """Take the next piece of text for its own; raises what packing or storing an earlier one has raised."""
+    def write(self, piece: memoryview) -> None:
+        """Take the next piece of text; raises what packing or storing an earlier one has raised.
+
+        Its memory is used again with the sixth piece from here: a packer may hold five, be they waiting or worked on.
+        """
 
     def finish(self, rows: int) -> None:
         """Pack what is left, and return when all is stored; `rows` is how many records there were."""
@@ -73,7 +78,9 @@ class Packing:
     def __init__(self, packer: Packer, count_rows: Callable[[], int]) -> None:
         """Take the packer, and what tells in the end how many records there were."""
         self._packer, self._count_rows = packer, count_rows
-        self._begun = bytearray()
+        # Memory taken anew for each would cost as much as filling it.
+        self._pieces = cycle([memoryview(bytearray(PIECE_BYTES)) for _ in range(_MOST_HELD + 1)])
+        self._piece, self._begun = next(self._pieces), 0
 
     def __enter__(self) -> Self:
         """Return the packing itself."""
@@ -94,16 +101,17 @@ class Packing:
         """Append a block."""
         rest = memoryview(data).cast("B")
         while rest:
-            missing = PIECE_BYTES - len(self._begun)
-            self._begun += rest[:missing]
-            rest = rest[missing:]
-            if len(self._begun) == PIECE_BYTES:
+            part = rest[: PIECE_BYTES - self._begun]
+            self._piece[self._begun : self._begun + len(part)] = part
+            self._begun += len(part)
+            rest = rest[len(part) :]
+            if self._begun == PIECE_BYTES:
                 self._hand_on()
 
     def _hand_on(self) -> None:
         if self._begun:
-            piece, self._begun = self._begun, bytearray()
-            self._packer.write(piece)
+            self._packer.write(self._piece[: self._begun])
+            self._piece, self._begun = next(self._pieces), 0
 
 
 class ThreadedPacker:
@@ -112,13 +120,13 @@ class ThreadedPacker:
     def __init__(self, compressor: Compressor, sink: Sink) -> None:
         """Start the thread."""
         self._compressor, self._sink = compressor, sink
-        self._pieces: Queue[bytearray | None] = Queue(_MOST_WAITING)
+        self._pieces: Queue[memoryview | None] = Queue(_MOST_WAITING)
         self._fault: BaseException | None = None
         self._finished = False
         self._thread = threading.Thread(target=self._run, name="packing", daemon=True)
         self._thread.start()
 
-    def write(self, piece: bytearray) -> None:
+    def write(self, piece: memoryview) -> None:
         """Hand a piece to the thread; waits while it has enough to do."""
         self._check()
         self._pieces.put(piece)

@@ -61,12 +61,11 @@ class _ParquetPacker:
         for thread in self._threads:
             thread.start()
 
-    def write(self, piece: bytearray) -> None:
+    def write(self, piece: memoryview) -> None:
         """Give text to the conversion; waits while it has enough to do."""
-        rest = memoryview(piece)
         try:
-            while rest:
-                rest = rest[os.write(self._text_in, rest) :]
+            while piece:
+                piece = piece[os.write(self._text_in, piece) :]
         except BrokenPipeError:
             self._end()
             self._check()
