@@ -258,6 +258,19 @@ def test_after_its_time_the_job_is_cancelled(start: Callable[..., Service], prof
     assert wire.post(service.caller(caller.tenant)).status_code == 202, "the tenant is free"
 
 
+@pytest.mark.slow
+@pytest.mark.share
+@pytest.mark.req("CX-404", "CX-402", "CX-704", "CX-906")
+def test_when_the_service_is_stopped_the_job_is_cancelled_and_the_caller_told(start: Callable[..., Service]):
+    service = start()
+    caller = service.caller()
+    with waiting_sync(caller) as (_, job_id, answer):
+        service.process.terminate()
+        text = "The extraction did not finish in time. Use POST jobs"
+        check_failed(service, answer.result(30), "sync_timeout", text)
+        assert state_of(service, job_id) == "cancelled"
+
+
 @pytest.mark.req("CX-404", "CX-704")
 def test_a_client_that_hangs_up_cancels_its_job(service: Service):
     caller = service.caller()

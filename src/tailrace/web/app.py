@@ -1,5 +1,6 @@
 """The HTTP application: the dialects' routes, what all answers share, and the OpenAPI document."""
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -110,6 +111,7 @@ def bare_app(threads: int = 1) -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.get("/openapi.json", include_in_schema=False)(lambda: describe_api(app))
+    app.state.waits_until = math.inf
     app.state.requests = RequestCounts()
     app.state.paths = Paths(describe_api(app)["paths"])
     return app

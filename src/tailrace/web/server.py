@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+import time
 from collections.abc import Callable
 
 import uvicorn
@@ -12,6 +13,8 @@ from fastapi import FastAPI
 from tailrace.errors import AddressInUse
 
 _DRAIN_SECONDS = 20
+# So long before they are over, what only waits gives up: it would be cut off without an answer.
+_ANSWER_SECONDS = 10
 _BACKLOG = 1024
 
 
@@ -49,15 +52,20 @@ def serve_app(app: FastAPI, listener: socket.socket, on_ready: Callable[[], None
     # uvicorn ends by raising the signal again for whoever listened before; here nobody needs it twice.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)
-    asyncio.run(_Server(config, on_ready).serve(sockets=[listener]))
+    asyncio.run(_Server(config, app, on_ready).serve(sockets=[listener]))
 
 
 class _Server(uvicorn.Server):
-    """Tells when requests are accepted."""
+    """Tells when requests are accepted, and from when on those who only wait should give up."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._on_ready = on_ready
+        self._app, self._on_ready = app, on_ready
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain: let requests under way end, those that wait for something else first."""
+        self._app.state.waits_until = time.monotonic() + _DRAIN_SECONDS - _ANSWER_SECONDS
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)

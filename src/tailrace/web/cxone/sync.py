@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import UUID
 
@@ -43,7 +42,7 @@ async def extract(request: Request, state: State, body: Body, caller: Bearer) ->
     It waits without holding a thread, as it may wait for minutes.
     """
     job_id = await run_in_threadpool(accept, request, state, body, caller)
-    job = await _wait(state, caller, job_id, request.is_disconnected)
+    job = await _wait(state, caller, job_id, request)
     if job is None:
         ended = await run_in_threadpool(queue.cancel, state.runtime.database, caller.tenant_id, job_id)
         if ended != "succeeded":
@@ -55,15 +54,13 @@ async def extract(request: Request, state: State, body: Body, caller: Bearer) ->
     return JsonAnswer({"url": make_link(state, job)}, 202, _HEADERS)
 
 
-async def _wait(
-    state: WebState, caller: Principal, job_id: UUID, gone: Callable[[], Awaitable[bool]]
-) -> JobView | None:
-    """Wait for the job's end; None when the time is over or the client has gone away.
+async def _wait(state: WebState, caller: Principal, job_id: UUID, request: Request) -> JobView | None:
+    """Wait for the job's end; None when the time is over, the client has gone away, or the service is about to.
 
     A database that is away for a while is waited for as well: the job is there, and nobody else knows its id.
     """
     until = time.monotonic() + state.runtime.settings.cxone.sync_timeout_s
-    while time.monotonic() < until and not await gone():
+    while time.monotonic() < min(until, request.app.state.waits_until) and not await request.is_disconnected():
         with suppress(DatabaseUnavailable):
             job = await run_in_threadpool(results.view_job, state.runtime.database, caller.tenant_id, DIALECT, job_id)
             if job.state not in UNFINISHED:
