@@ -5,6 +5,7 @@ python -m benchmarks [--whole] [--only CASE] [--folder FOLDER]
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -43,7 +44,7 @@ def measure(folder: Path, cases: list[str], sizes: Sizes) -> Iterator[Comparison
             for found in import_module(f"benchmarks.cases.{name}").measure(folder / "data", sizes):
                 show(found)
                 yield found
-        except (ImportError, RuntimeError, OSError) as error:
+        except (ImportError, RuntimeError, OSError, subprocess.SubprocessError) as error:
             print(f"{name}: not measured: {error}", file=sys.stderr)
         print(f"  ({name}: {time.monotonic() - began:.0f} s)")
 

@@ -160,7 +160,8 @@ def run(*words: object) -> str:
 def open_site(data: Path, settings: str = "", environment: Mapping[str, str] | None = None) -> Iterator[Site]:
     """Serve from a data folder, with lines of the settings file, until the end of the context."""
     data.mkdir(parents=True, exist_ok=True)
-    (data / "tailrace.toml").write_text(settings)
+    told = data / "tailrace.toml"
+    told.write_text(settings)
     variables = {**os.environ, **SETTINGS, **(environment or {})}
     command = [TAILRACE, "serve", "--data", str(data), "--port", "0"]
     with open_runtime(data) as runtime:
@@ -171,6 +172,8 @@ def open_site(data: Path, settings: str = "", environment: Mapping[str, str] | N
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
+            # What comes next with this folder is told otherwise.
+            told.unlink()
 
 
 def columns(site: Site) -> Sequence[str]:

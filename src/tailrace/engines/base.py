@@ -119,9 +119,9 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What has come of a program: how many rows, the columns in which every row has a value, and of these `nonempty`.
+    """What has come of a program: how many rows, and what is known of their columns.
 
-    Those are the columns in which no row has an empty text.
+    In columns that are `filled` every row has a value; in those of them that are `nonempty` none is an empty text.
     """
 
     rows: int

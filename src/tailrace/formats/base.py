@@ -68,8 +68,8 @@ class Field:
         return self.specials is not None and FILLED in self.specials
 
     @property
-    def has_text(self) -> bool:
-        """Whether the written text of every row is known not to be empty."""
+    def never_empty(self) -> bool:
+        """Whether every row is known to have a value, and no value is an empty text."""
         return self.filled and not self.may_hold(EMPTY)
 
 

@@ -148,7 +148,7 @@ def _value_member(name: str, field: Field, value: str, *, keep: bool) -> _Member
 
 
 def _has(field: Field, value: str) -> str:
-    if field.has_text:
+    if field.never_empty:
         return _ALWAYS
     return f"{value} <> ''" if field.type == "text" else f"{value} IS NOT NULL"
 

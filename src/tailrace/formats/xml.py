@@ -120,7 +120,7 @@ def _leaf(leaf: Leaf, *, keep: bool) -> Iterator[str]:
     name, value = leaf.attribute or ("", "")
     attribute = f' {name}="{_escape(value)}"' if name else ""
     start, end = quote_text(f"<{leaf.name}{attribute}>"), quote_text(f"</{leaf.name}>")
-    if leaf.field.has_text:
+    if leaf.field.never_empty:
         yield from (start, *_content(leaf), end)
         return
     has, without = _has_value(leaf), quote_text(f"<{leaf.name}{attribute}/>") if _is_kept(leaf, keep=keep) else "NULL"
