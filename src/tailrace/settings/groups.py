@@ -238,7 +238,7 @@ class Worker(Group):
         512,
         ge=64,
         le=65536,
-        description="DuckDB's memory limit for one slice, some 50,000 rows (rows of usual size need a tenth of it), "
+        description="DuckDB's memory limit for one slice, some 30,000 rows (rows of usual size need a tenth of it), "
         "and for computing an exporter's rows. Beyond it DuckDB uses temporary files.",
     )
     share_slices: int = Field(
