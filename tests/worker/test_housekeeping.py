@@ -237,7 +237,7 @@ def test_a_sweep_of_an_empty_house_makes_nothing_up(house):
 def test_leftovers_of_a_killed_child_go(new_crew, database_url, tmp_path, fill_with_sample):
     with new_crew(tmp_path / "data", database_url) as crew:
         caller = crew.service.caller()
-        fill_with_sample(crew.service, caller, 100_000)
+        fill_with_sample(crew.service, caller, 400_000)
         child = crew.spare()
         job = caller.submit()
         unfinished = crew.wait_until_writing(job)
