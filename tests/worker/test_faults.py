@@ -178,7 +178,7 @@ def test_lost_database_connections_cost_nothing(crew, small):
     crew.wait_for(job, "running")
     # Until they are gone: a request that is under way while its session ends may be told to come again.
     ended = crew.service.database.execute("""
-        SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+        SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()""")
     assert len(ended) >= 2
     kill(child, signal.SIGCONT)
