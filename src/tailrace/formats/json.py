@@ -140,7 +140,9 @@ def _value_member(name: str, field: Field, value: str, *, keep: bool) -> _Member
     has = _has(field, value)
     if field.type == "text" and is_escaped(field):
         text = quote_in_sql(field, value)
-        return _Member(has, _key(name), (_or_empty(text) if keep else _or_null(text),))
+        if has != _ALWAYS:
+            text = _or_empty(text) if keep else _or_null(text)
+        return _Member(has, _key(name), (text,))
     if field.type in _BARE:
         text = write_value(replace(field, true_text="true", false_text="false"), value)
         return _Member(has, _key(name), (_or_empty(text) if keep else text,))
